@@ -1,0 +1,189 @@
+"""The one door to files: every open, write, sync, rename and link of tagswarm goes through here.
+
+A test can put a failing disk behind this door, and a reader can see in one place what is promised: a file is written
+aside in the directory it will live in, synced, renamed, and its directory synced; so a reader sees the old bytes or the
+new ones, after a kill as after a power cut. Foreign exceptions stop here: `OSError` becomes an error of `errors`.
+
+Nothing here knows what the bytes mean. Paths are made by the caller; names from outside pass `paths` first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from tagswarm.manifests.errors import DestinationLocked, DiskFull, StoreError, Unreadable
+
+TEMPORARY = ".tmp-"
+"""Every file that is being written has a name that begins so; `clean` removes what a kill left."""
+
+
+def error_of(failure: OSError, path: Path | str) -> StoreError:
+    """Map a failure of the operating system to the most specific error of ours."""
+    if failure.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(f"{path}: the disk is full")
+    if failure.errno == errno.ENOENT:
+        return Unreadable(f"{path}: no such file or folder", hint="Check the path.")
+    if failure.errno in (errno.EACCES, errno.EPERM):
+        return Unreadable(f"{path}: permission denied", hint="Check the owner and the permissions of the path.")
+    if failure.errno in (errno.ELOOP, errno.EMLINK):
+        return Unreadable(f"{path}: is a symbolic link", hint="Put the file itself there; links are never followed.")
+    return Unreadable(f"{path}: {failure.strerror or failure}")
+
+
+@contextlib.contextmanager
+def _mapped(path: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as failure:
+        raise error_of(failure, path) from failure
+
+
+def open_read(path: Path) -> BinaryIO:
+    """Open a regular file to be read, never through a link in its last component.
+
+    Raises:
+        Unreadable: it is missing, a link, not a regular file, or may not be read.
+    """
+    with _mapped(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Unreadable(f"{path}: is not a regular file", hint="Remove it from the tree.")
+    return os.fdopen(descriptor, "rb")
+
+
+def read(path: Path, *, limit: int) -> bytes:
+    """Read a whole file of at most `limit` bytes.
+
+    Raises:
+        Unreadable: it cannot be read, or is larger than the limit.
+    """
+    with open_read(path) as file, _mapped(path):
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise Unreadable(
+            f"{path}: larger than the {limit} bytes it may have", hint="This is not the file it should be."
+        )
+    return data
+
+
+class Aside:
+    """A file that is being written aside: bytes go in, `commit` puts it in its place, leaving without it drops it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._temporary = path.with_name(f"{TEMPORARY}{path.name}")
+        with _mapped(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.file: BinaryIO = self._temporary.open("wb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self.file.closed:
+            with contextlib.suppress(OSError):  # the disk may be full: what matters is that the file goes
+                self.file.close()
+        with contextlib.suppress(OSError):
+            self._temporary.unlink(missing_ok=True)
+
+    def write(self, data: bytes) -> int:
+        """Append bytes."""
+        with _mapped(self.path):
+            return self.file.write(data)
+
+    def commit(self, *, sync: bool = True) -> None:
+        """Put the file in its place; with `sync` it survives a power cut."""
+        with _mapped(self.path):
+            self.file.flush()
+            if sync:
+                os.fsync(self.file.fileno())
+            self.file.close()
+            self._temporary.replace(self.path)
+        if sync:
+            sync_directory(self.path.parent)
+
+
+def write(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Put a file in its place at once: aside, sync, rename."""
+    with Aside(path) as aside:
+        aside.write(data)
+        aside.commit(sync=sync)
+
+
+def write_if_changed(path: Path, data: bytes) -> bool:
+    """Write a file unless it already holds these bytes; say whether it was written."""
+    with contextlib.suppress(StoreError):
+        if read(path, limit=len(data)) == data:
+            return False
+    write(path, data)
+    return True
+
+
+def sync_directory(path: Path) -> None:
+    """Make the renames in a directory survive a power cut."""
+    with _mapped(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Rename a file or folder within one file system and make the rename last."""
+    with _mapped(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+    sync_directory(target.parent)
+
+
+def make_directory(path: Path) -> None:
+    """Make a folder and those above it."""
+    with _mapped(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def remove(path: Path) -> None:
+    """Remove a file that may be gone already."""
+    with _mapped(path):
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file for as long as the block runs; the lock of a dead process is free at once.
+
+    Raises:
+        DestinationLocked: another process holds it.
+    """
+    make_directory(path.parent)
+    with _mapped(path):
+        file = path.open("a+b")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as failure:
+            file.seek(0)
+            holder = file.read(32).decode("ascii", "replace").strip()
+            message = f"{path.parent}: in use by another run (process {holder or 'unknown'})"
+            raise DestinationLocked(message) from failure
+        with _mapped(path):
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n".encode())
+            file.flush()
+        yield
+
+
+@contextlib.contextmanager
+def failures(path: Path | str) -> Iterator[None]:
+    """Map the failures of a foreign writer (SQLite, Parquet, an image codec) that works on `path`."""
+    with _mapped(path):
+        yield

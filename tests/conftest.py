@@ -1,0 +1,33 @@
+"""Fixtures of every test: the shared corpus where it lies beside the repository, and a corpus given by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--corpus",
+        type=Path,
+        default=None,
+        help="also run the audit and the imaging over every file of this folder",
+    )
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of shared data beside the repository; tests that need it are skipped where it is not."""
+    path = ROOT.parent / "shared"
+    if not path.is_dir():
+        pytest.skip("no shared data beside the repository")
+    return path
