@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from tagswarm.manifests.errors import DestinationLocked, DiskFull, StoreError, Unreadable
+from .errors import DestinationLocked, DiskFull, StoreError, Unreadable
 
 TEMPORARY = ".tmp-"
 """Every file that is being written has a name that begins so; `clean` removes what a kill left."""
@@ -39,6 +39,12 @@ def error_of(failure: OSError, path: Path | str) -> StoreError:
 
 @contextlib.contextmanager
 def _mapped(path: Path | str) -> Iterator[None]:
+    try:
+        nameable = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        nameable = False
+    if not nameable:  # Python answers these with a ValueError
+        raise Unreadable(f"{str(path)!a}: no file can have this name", hint="Check the path.")
     try:
         yield
     except OSError as failure:
@@ -75,14 +81,18 @@ def read(path: Path, *, limit: int) -> bytes:
 
 
 class Aside:
-    """A file that is being written aside: bytes go in, `commit` puts it in its place, leaving without it drops it."""
+    """A file that is being written aside: bytes go in, `commit` puts it in its place, leaving without it drops it.
+
+    One writer a path at a time: what an earlier one left aside is dropped.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._temporary = path.with_name(f"{TEMPORARY}{path.name}")
+        make_directory(path.parent)
         with _mapped(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.file: BinaryIO = self._temporary.open("wb")
+            self._temporary.unlink(missing_ok=True)  # never written through: it may be a link that somebody planted
+            self.file: BinaryIO = self._temporary.open("xb")
 
     def __enter__(self) -> Self:
         return self
@@ -118,6 +128,21 @@ def write(path: Path, data: bytes, *, sync: bool = True) -> None:
         aside.commit(sync=sync)
 
 
+def create(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write a file that must not be there yet, with the permissions `mode` from its first byte on.
+
+    Raises:
+        Unreadable: it is there already, or cannot be written.
+    """
+    with _mapped(path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    sync_directory(path.parent)
+
+
 def write_if_changed(path: Path, data: bytes) -> bool:
     """Write a file unless it already holds these bytes; say whether it was written."""
     with contextlib.suppress(StoreError):
@@ -139,16 +164,23 @@ def sync_directory(path: Path) -> None:
 
 def rename(source: Path, target: Path) -> None:
     """Rename a file or folder within one file system and make the rename last."""
+    make_directory(target.parent)
     with _mapped(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
         source.replace(target)
     sync_directory(target.parent)
+    if source.parent != target.parent:
+        sync_directory(source.parent)
 
 
 def make_directory(path: Path) -> None:
-    """Make a folder and those above it."""
+    """Make a folder and those above it, each so that it survives a power cut."""
     with _mapped(path):
-        path.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            return
+    make_directory(path.parent)
+    with _mapped(path):
+        path.mkdir(exist_ok=True)
+    sync_directory(path.parent)
 
 
 def remove(path: Path) -> None:
@@ -157,12 +189,24 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def clean(path: Path) -> int:
+    """Remove what a kill left aside in one folder, and say how many files that were; hold the lock of its writers."""
+    with _mapped(path):
+        left = sorted(entry.name for entry in os.scandir(path) if entry.name.startswith(TEMPORARY))
+        for name in left:
+            (path / name).unlink()
+    return len(left)
+
+
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold a lock file for as long as the block runs; the lock of a dead process is free at once.
 
+    A child that was forked, not spawned, while the lock was held keeps it until it ends too.
+
     Raises:
         DestinationLocked: another process holds it.
+        Unreadable: the file system has no locks, or the file cannot be written.
     """
     make_directory(path.parent)
     with _mapped(path):
@@ -170,11 +214,13 @@ def locked(path: Path) -> Iterator[None]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as failure:
+        except BlockingIOError as failure:
             file.seek(0)
             holder = file.read(32).decode("ascii", "replace").strip()
             message = f"{path.parent}: in use by another run (process {holder or 'unknown'})"
             raise DestinationLocked(message) from failure
+        except OSError as failure:
+            raise error_of(failure, path) from failure
         with _mapped(path):
             file.truncate(0)
             file.write(f"{os.getpid()}\n".encode())

@@ -61,6 +61,16 @@ class TagswarmError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel between processes whatever the parameters of the class are."""
+        return _rebuilt, (type(self), self.message, vars(self))
+
+
+def _rebuilt(kind: type[TagswarmError], message: str, parts: dict[str, object]) -> TagswarmError:
+    error = kind.__new__(kind, message)
+    vars(error).update(parts)
+    return error
+
 
 class FormatError(TagswarmError):
     """A document or a name is not what its format says."""
