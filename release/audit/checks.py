@@ -16,6 +16,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow.compute as pc
 
 from tagswarm.manifests import tables
@@ -57,11 +58,11 @@ def audit(
         Unreadable: a table is missing.
         IncompleteBuild: a table holds rows of a site that no source has.
     """
-    yield from rows.of_rejects(rows.read(metadata / reject_log.FILE_NAME), (source.site for source in config.sources))
+    yield from rows.of_rejects(rows.read(metadata / reject_log.FILE_NAME), (source.site for source in config.sites()))
     walk = files.Walk(facts, published, withdrawn)
-    reader = _Reader(metadata, tuple(sorted(source.site for source in config.sources)), report)
+    reader = _Reader(metadata, tuple(sorted(source.site for source in config.sites())), report)
     yield from _files(config, reader, facts, walk)
-    yield from _tables(config, reader)
+    yield from _tables(config, reader, withdrawn)
 
 
 def _files(config: Config, reader: _Reader, facts: Facts, walk: files.Walk) -> Iterator[Finding]:
@@ -79,13 +80,17 @@ def _files(config: Config, reader: _Reader, facts: Facts, walk: files.Walk) -> I
         yield from files.of_duplicates(site, facts.duplicates(tree))
 
 
-def _tables(config: Config, reader: _Reader) -> Iterator[Finding]:
+def _tables(config: Config, reader: _Reader, withdrawn: AbstractSet[tuple[str, int]]) -> Iterator[Finding]:
     """The tables among themselves."""
     ids: dict[str, posts.Ids] = {}
+    gone = {
+        site: np.array(sorted(post for owner, post in withdrawn if owner == site), dtype=np.int64)
+        for site in reader.sites
+    }
     for site, batches in reader.by_site("posts", posts.COLUMNS, "check posts"):
-        ids[site] = yield from posts.of_site(site, batches, config.release.issued)
+        ids[site] = yield from posts.of_site(site, batches, config.release.issued, gone[site])
     for site, batches in reader.by_site("pools", posts.POOL_COLUMNS, "check pools"):
-        yield from posts.of_pools(site, batches, ids[site])
+        yield from posts.of_pools(site, batches, np.concatenate([ids[site], gone[site]]))
     aliases = reader.per_site("aliases", relations.COLUMNS, relations.active)
     implications = reader.per_site("implications", relations.COLUMNS, relations.active)
     for site in reader.sites:

@@ -56,13 +56,14 @@ class _Many:
             yield found(name, f"{len(ids)} posts: {message}", site=site, posts=len(ids), ids=examples)
 
 
-def of_site(site: str, batches: Iterable[Any], issued: date) -> Generator[Finding, None, Ids]:
+def of_site(site: str, batches: Iterable[Any], issued: date, withdrawn: Ids = _NONE) -> Generator[Finding, None, Ids]:
     """The disagreements of a site's posts, from record batches with `COLUMNS` sorted by id; returns their ids.
 
     Args:
         site: the site.
         batches: its posts.
         issued: the day of the release; a post is at most a day younger, for time zones.
+        withdrawn: sorted ids of posts that were taken back: a parent may be one of them.
     """
     latest = datetime.combine(issued, time(), UTC) + timedelta(days=2)
     ids, parents = [_NONE], [_NONE]
@@ -77,7 +78,7 @@ def of_site(site: str, batches: Iterable[Any], issued: date) -> Generator[Findin
     every = np.concatenate(ids)
     yield from unrated.findings("no-rating", "has no rating", site, len(every))
     yield from undated.findings("no-date", "has no date", site, len(every))
-    yield from _parents(site, every, np.concatenate(parents))
+    yield from _parents(site, every, np.concatenate(parents), withdrawn)
     return every
 
 
@@ -124,13 +125,13 @@ def _out_of_scheme(batch: Any) -> npt.NDArray[np.bool_]:
     return ~_mask(known)
 
 
-def _parents(site: str, ids: Ids, parents: Ids) -> Iterator[Finding]:
+def _parents(site: str, ids: Ids, parents: Ids, withdrawn: Ids) -> Iterator[Finding]:
     """Parents that are missing, the post itself, or go in a circle; `parents` has -1 where there is none."""
     at = np.searchsorted(ids, parents)
     there = (
         (at < len(ids)) & (ids[np.minimum(at, len(ids) - 1)] == parents) if len(ids) else np.zeros(0, dtype=np.bool_)
     )
-    for row in np.flatnonzero((parents != -1) & ~there).tolist():
+    for row in np.flatnonzero((parents != -1) & ~there & ~np.isin(parents, withdrawn)).tolist():
         parent = int(parents[row])
         yield found("dangling-parent", f"its parent {parent} is not here", site=site, post=int(ids[row]), parent=parent)
     own = ids == parents
@@ -162,7 +163,7 @@ def _circles(step: Ids) -> Iterator[list[int]]:
 
 
 def of_pools(site: str, batches: Iterable[Any], ids: Ids) -> Iterator[Finding]:
-    """The disagreements of a site's pools, from record batches with `POOL_COLUMNS`, with its posts' sorted ids."""
+    """The disagreements of a site's pools, from record batches with `POOL_COLUMNS`; `ids` are posts they may name."""
     for batch in batches:
         for pool, name, posts in zip(*(batch[column].to_pylist() for column in POOL_COLUMNS[1:]), strict=True):
             members, counts = np.unique(np.asarray(posts or [], dtype=np.int64), return_counts=True)

@@ -1,0 +1,316 @@
+"""From a tree of images and metadata to a release: the steps, in their order.
+
+metadata -> normalised tables -> one read pass a file -> **audit gate** -> renditions -> volumes -> artefacts -> root.
+Every step goes on where it was stopped, does nothing twice, and leaves what is published alone until the whole
+release is made.
+
+Nothing is signed here, and `latest.json` is not touched: that is for `sign`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tagswarm.manifests import codec, disk
+from tagswarm.manifests.errors import AuditFailed, ConfigInvalid
+from tagswarm.manifests.events import Notice, Report, StepFinished, StepStarted, silent
+from tagswarm.manifests.models import Dataset as DatasetValue
+from tagswarm.manifests.models import (
+    Object,
+    Previous,
+    RenditionEntry,
+    Root,
+    SourceEntry,
+    Totals,
+    VolumeEntry,
+    WaiverEntry,
+    Withdrawal,
+    render_withdrawals,
+)
+from tagswarm.manifests.version import VERSION
+
+from . import config as configuration
+from . import dumps, gate, hashing, history, readme, selection, statistics, withdrawals
+from .assembly import Assembly
+from .config import Config
+from .dumps import Metadata
+from .history import Release
+from .journal import Journal
+from .outcome import AuditOutcome, BuildOutcome
+from .stage import STATE, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A dataset that is being worked on."""
+
+    dataset: Path
+    config: Config
+    journal: Journal
+    previous: Release | None
+    taken: list[Withdrawal]
+    """Everything that is taken back, up to and with this release."""
+    metadata: Metadata
+    workers: int | None
+    report: Report
+
+    @property
+    def gone(self) -> set[tuple[str, int]]:
+        """The posts that are taken back as a whole."""
+        return {(withdrawal.site, withdrawal.id) for withdrawal in self.taken if withdrawal.path is None}
+
+
+def audit(dataset: Path, *, workers: int | None = None, rehash: bool = False, report: Report = silent) -> AuditOutcome:
+    """Compare metadata and files and name every disagreement; files that are known already are not read again.
+
+    Args:
+        dataset: the folder with release.toml.
+        workers: processes that read, by default one a processor.
+        rehash: read every file again, whatever its size and mtime say.
+        report: receives the progress.
+
+    Raises:
+        ConfigInvalid: release.toml is wrong.
+        StoreError: the disk.
+    """
+    with _opened(dataset, workers, report) as work:
+        _read(work, rehash=rehash)
+        return gate.write(work)
+
+
+def build(dataset: Path, *, workers: int | None = None, rehash: bool = False, report: Report = silent) -> BuildOutcome:
+    """Make the release that release.toml describes, or go on making it.
+
+    Args:
+        dataset: the folder with release.toml.
+        workers: processes that read and render, by default one a processor.
+        rehash: read every file again, whatever its size and mtime say.
+        report: receives the progress.
+
+    Raises:
+        ConfigInvalid: release.toml is wrong, or contradicts what was published.
+        AuditFailed: error findings that nobody waived; the report says which.
+        ReleaseError: the release is published and this build would change it.
+        StoreError: the disk.
+    """
+    with _opened(dataset, workers, report) as work:
+        _keeps_promises(work)
+        files_read = _read(work, rehash=rehash)
+        audited = _pass(gate.write(work))
+        images_made, failed = selection.make_renditions(work)
+        if failed:
+            audited = _pass(gate.write(work, failed))
+        return _assemble(work, audited, files_read, images_made)
+
+
+@contextmanager
+def _opened(dataset: Path, workers: int | None, report: Report) -> Iterator[Work]:
+    config = configuration.load(dataset)
+    with disk.locked(dataset / STATE / "lock"), Journal(dataset / STATE / "journal.sqlite") as journal:
+        previous = history.newest(dataset, config.dataset.id, other_than=config.release.name)
+        history.note(previous, journal)
+        taken = _taken(dataset, config, previous)
+        metadata = dumps.normalised(dataset, config, taken, report)
+        yield Work(dataset, config, journal, previous, taken, metadata, workers, report)
+
+
+def _taken(dataset: Path, config: Config, previous: Release | None) -> list[Withdrawal]:
+    before = [] if previous is None else previous.withdrawals()
+    if config.withdrawals is None:
+        return withdrawals.merge(before, [])
+    sites = [source.site for source in config.sources]
+    now = withdrawals.read(dataset / config.withdrawals, sites=sites, release=config.release.name)
+    return withdrawals.merge(before, now)
+
+
+def _read(work: Work, *, rehash: bool) -> int:
+    files = 0
+    for source in work.config.sites():
+        length = source.volumes.piece_length
+        tree = source.originals
+        hashing.scan(work.dataset, tree, work.journal, piece_length=length, rehash=rehash, report=work.report)
+        files += hashing.read_tree(
+            work.dataset, tree, work.journal, piece_length=length, workers=work.workers, report=work.report
+        )
+    return files
+
+
+def _pass(outcome: AuditOutcome) -> AuditOutcome:
+    """The gate: nothing goes on while an error stands that nobody waived."""
+    if outcome.blocked:
+        names = outcome.summary.blocking()
+        listed = ", ".join(f"{name} ({count:,})" for name, count in names.items())
+        raise AuditFailed(f"the audit found errors: {listed}; see {outcome.html_path}", findings=list(names))
+    return outcome
+
+
+def _keeps_promises(work: Work) -> None:
+    """Refuse what would break a published tree.
+
+    Raises:
+        ConfigInvalid: a tree was published with another piece length or transform.
+    """
+    for entry in [] if work.previous is None else work.previous.root.renditions:
+        for tree in selection.trees(work.config):
+            if tree.name != entry.name:
+                continue
+            if tree.volumes.piece_length != entry.piece_length:
+                raise ConfigInvalid(
+                    f"{tree.name}: piece_length: {tree.volumes.piece_length}, but published as {entry.piece_length}",
+                    hint="Put the old value back: torrents of unchanged files keep their infohash only with it.",
+                )
+            transform = None if tree.transform is None else tree.transform.to_dict()
+            if transform != entry.transform:
+                raise ConfigInvalid(
+                    f"{tree.name}: transform: is another one than was published",
+                    hint="Published files never change: give the new rendition a new name.",
+                )
+
+
+def _assemble(work: Work, audited: AuditOutcome, files_read: int, images_made: int) -> BuildOutcome:
+    """Write everything into the stage and put it in its place."""
+    config, report = work.config, work.report
+    stage = Stage(work.dataset, config.release.name)
+    step = "write volumes"
+    report(StepStarted(step, unit="volumes"))
+    volumes = Assembly(work, stage)
+    new = volumes.write()
+    carried = volumes.carried()
+    entries = sorted([*carried, *new], key=lambda entry: entry.name)
+    report(StepFinished(step, len(new)))
+
+    step = "write release"
+    report(StepStarted(step, unit="artefacts"))
+    counted = statistics.count(work.metadata.folder)
+    folder = f"releases/{config.release.name}"
+    objects = [
+        *_tables(work, stage, folder),
+        stage.adopt(f"{folder}/audit.jsonl.zst", audited.findings_path),
+        stage.adopt(f"{folder}/audit.html", audited.html_path),
+        stage.write(f"{folder}/withdrawn.jsonl", [render_withdrawals(_all_taken(work, volumes))]),
+        stage.write(f"{folder}/filelist.txt.zst", codec.compress(_file_list(work.dataset, stage, entries))),
+    ]
+    root = Root(
+        dataset=DatasetValue(**config.dataset.model_dump()),
+        release=config.release.name,
+        sequence=1 if work.previous is None else work.previous.root.sequence + 1,
+        issued=config.release.issued,
+        previous=_previous(work),
+        totals=Totals(
+            posts=counted.posts,
+            files=sum(entry.images for entry in entries),
+            bytes=sum(entry.bytes for entry in entries),
+            tags=counted.tags,
+            tag_instances=counted.tag_instances,
+            volumes=len(entries),
+        ),
+        sources=_sources(work, stage, folder),
+        renditions=_renditions(work, entries),
+        volumes=entries,
+        objects=objects,
+        waivers=[
+            WaiverEntry(finding=waived.name, reason=waived.reason, count=waived.count)
+            for waived in audited.summary.waivers()
+        ],
+        generator=f"tagswarm {VERSION}",
+    )
+    text = readme.render(root, counted, _growth(work, new), keys=config.signing.keys)
+    root = root.model_copy(
+        update={"objects": sorted([*objects, stage.write(f"{folder}/README.md", [text])], key=lambda o: o.path)}
+    )
+    written = stage.write(f"{folder}/release.json", [root.render()])
+    changed = stage.commit(volumes.archives)
+    if held := volumes.purged_bytes():
+        listed = ", ".join(held[:5]) + (", ..." if len(held) > 5 else "")
+        report(Notice(f"{len(held)} files here still hold purged posts; delete them: {listed}"))
+    report(StepFinished(step, len(root.objects)))
+    return BuildOutcome(
+        release=root.release,
+        sequence=root.sequence,
+        root_path=work.dataset / written.path,
+        root_sha256=written.sha256,
+        changed=changed,
+        files_read=files_read,
+        images_made=images_made,
+        volumes_new=len(new),
+        volumes_carried=len(carried),
+        totals=root.totals,
+        audit=audited,
+    )
+
+
+def _tables(work: Work, stage: Stage, folder: str) -> list[Object]:
+    return [stage.adopt(f"{folder}/metadata/{table.name}", table) for table in work.metadata.tables]
+
+
+def _sources(work: Work, stage: Stage, folder: str) -> list[SourceEntry]:
+    entries = []
+    for number, source in enumerate(work.metadata.sources):
+        raw = work.metadata.raw(number) if work.config.release.publish_raw else []
+        objects = [stage.adopt(f"{folder}/metadata/raw/{number:02}-{source.site}/{dump.name}", dump) for dump in raw]
+        entries.append(
+            SourceEntry(
+                site=source.site,
+                format=source.format,
+                rating_scheme=source.rating_scheme,
+                posts=source.posts,
+                rejects=source.rejects,
+                objects=objects,
+            )
+        )
+    return entries
+
+
+def _renditions(work: Work, entries: list[VolumeEntry]) -> list[RenditionEntry]:
+    rows = []
+    for tree in selection.trees(work.config):
+        mine = [entry for entry in entries if entry.rendition == tree.name]
+        rows.append(
+            RenditionEntry(
+                name=tree.name,
+                site=tree.source.site,
+                made_from=None if tree.transform is None else tree.source.originals,
+                selection=None if tree.ratings is None else sorted(tree.ratings),
+                transform=None if tree.transform is None else tree.transform.to_dict(),
+                piece_length=tree.volumes.piece_length,
+                strategy=tree.volumes.strategy,
+                files=sum(entry.images for entry in mine),
+                bytes=sum(entry.bytes for entry in mine),
+            )
+        )
+    return rows
+
+
+def _all_taken(work: Work, volumes: Assembly) -> list[Withdrawal]:
+    return withdrawals.merge(work.taken, volumes.taken_back())
+
+
+def _previous(work: Work) -> Previous | None:
+    if work.previous is None:
+        return None
+    root = work.previous.root
+    return Previous(release=root.release, sequence=root.sequence, root_sha256=work.previous.sha256)
+
+
+def _growth(work: Work, new: list[VolumeEntry]) -> statistics.Growth | None:
+    """What this release added; None for a first one, and where the tables of the last one are no longer here."""
+    if work.previous is None or not (work.previous.folder / "metadata" / "posts.parquet").is_file():
+        return None
+    return statistics.growth(
+        work.previous.root.release,
+        work.previous.folder / "metadata",
+        work.metadata.folder,
+        files=sum(entry.images for entry in new if entry.revision == 1),
+        size=sum(entry.bytes for entry in new if entry.revision == 1),
+    )
+
+
+def _file_list(dataset: Path, stage: Stage, entries: list[VolumeEntry]) -> Iterator[bytes]:
+    """The paths of all files, volume by volume; the lists of the volumes hold them sorted already."""
+    for entry in entries:
+        for listed in entry.lists:
+            staged = stage.folder / listed.path
+            yield disk.read(staged if staged.exists() else dataset / listed.path, limit=listed.size)

@@ -1,0 +1,260 @@
+"""release.toml: what a maintainer decides, checked once and frozen.
+
+The file is the whole configuration; there are no environment variables and no defaults that depend on the machine.
+Nothing here looks at the tree of images: whether a path exists is found out by who reads it.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tagswarm.imaging.transform import PRESETS, Transform
+from tagswarm.manifests import disk, paths
+from tagswarm.manifests.errors import ConfigInvalid, TagswarmError
+from tagswarm.manifests.models import DatasetId, Layout, Name
+from tagswarm.manifests.records import RatingScheme
+
+from .sources import FORMATS
+
+FILE = "release.toml"
+FORMAT = "tagswarm.config/1"
+CONFIG_LIMIT = 1 << 20
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+
+RESERVED = frozenset({"metadata", "releases", "volumes"})
+
+
+def _tree(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]{1,32}", value):
+        raise ValueError("a tree is one folder of lower case letters and digits, such as original or 512px")
+    if value in RESERVED:
+        raise ValueError(f"{value} is a folder of the release itself")
+    return value
+
+
+Tree = Annotated[str, AfterValidator(_tree)]
+
+
+def _piece_length(value: int) -> int:
+    if value & (value - 1) or not 16 * KIB <= value <= 16 * MIB:
+        raise ValueError("a piece length is a power of two between 16384 and 16777216 bytes")
+    return value
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatasetTable(_Table):
+    """[dataset]: what stays the same over the years."""
+
+    id: DatasetId
+    name: Name
+    title: str = ""
+    homepage: str | None = None
+    licence: str | None = None
+    contact: str | None = None
+
+
+class ReleaseTable(_Table):
+    """[release]: what changes with each one."""
+
+    name: Name
+    issued: date
+    publish_raw: bool = True
+    """Carry the raw dumps of the metadata, compressed, with the release."""
+
+
+class VolumesTable(_Table):
+    """How the files of a tree are grouped into volumes."""
+
+    strategy: Literal["bucket", "id-range", "aspect-year"] = "bucket"
+    layout: Layout = "loose"
+    max_files: Annotated[int, Field(ge=1, le=50_000)] = 10_000
+    """Images a volume."""
+    max_bytes: Annotated[int, Field(ge=1)] = 16 * GIB
+    piece_length: Annotated[int, AfterValidator(_piece_length)] = 256 * KIB
+    """Bytes; fixed for all releases of a tree, or the torrents of unchanged files would change."""
+    archive_files: Annotated[int, Field(ge=1, le=10_000)] = 1_000
+    """Images an archive of a packed layout."""
+    year_groups: list[int] = []
+    """aspect-year: the last year of each group but the newest; [] makes each year a group."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> VolumesTable:
+        if self.strategy == "aspect-year" and self.layout == "loose":
+            raise ValueError('the strategy aspect-year packs archives: set layout = "zip" or "tar"')
+        return self
+
+
+class SourceTable(_Table):
+    """[[sources]]: the metadata of one site in one format, and the tree of its originals.
+
+    A site whose metadata come in several formats has several, with the same originals; the first is trusted most.
+    """
+
+    site: Name
+    metadata: Annotated[list[str], Field(min_length=1)]
+    """Globs relative to the dataset, sorted when expanded."""
+    format: str | None = None
+    """A name of the reference page of formats; recognised by content where it is left out."""
+    rating_scheme: RatingScheme | None = None
+    originals: Tree = "original"
+    volumes: VolumesTable = VolumesTable(piece_length=MIB)
+
+    @model_validator(mode="after")
+    def _known(self) -> SourceTable:
+        if self.format is not None and self.format not in FORMATS:
+            raise ValueError(f"the format {self.format!r} is not one of {', '.join(sorted(FORMATS))}")
+        return self
+
+
+class RenditionTable(_Table):
+    """[[renditions]]: a tree of images made from another one."""
+
+    name: Tree
+    made_from: Tree = Field(default="original", alias="from")
+    ratings: list[str] | None = None
+    """Which posts: those with one of these ratings; every post where it is left out."""
+    preset: str | None = None
+    transform: dict[str, str | int | bool] | None = None
+    naming: Literal["id", "booru-chars"] = "id"
+    exif: bool = False
+    """Write the BOORU CHARS fields of EXIF into the images."""
+    volumes: VolumesTable = VolumesTable(piece_length=64 * KIB)
+
+    @model_validator(mode="after")
+    def _one_transform(self) -> RenditionTable:
+        if self.preset is not None and self.transform is not None:
+            raise ValueError("a rendition has a preset or a transform, not both")
+        if self.transform is None and (self.preset or self.name) not in PRESETS:
+            raise ValueError(f"there is no preset {self.preset or self.name!r}; there are {', '.join(sorted(PRESETS))}")
+        if self.naming == "booru-chars" and self.volumes.layout == "loose":
+            raise ValueError("names that tell the characters are for members of archives: set volumes.layout")
+        self.recipe()
+        return self
+
+    def recipe(self) -> Transform:
+        """How an image of this rendition is made."""
+        if self.transform is not None:
+            return Transform.from_dict(self.transform)
+        return PRESETS[self.preset or self.name]
+
+
+class WaiverTable(_Table):
+    """[[waivers]]: findings that may stand, by name; published with the release."""
+
+    finding: str
+    reason: Annotated[str, Field(min_length=3)]
+    ids: list[int] | None = None
+    """Only those of these posts; all of that name where it is left out."""
+    site: Name | None = None
+
+
+class SigningTable(_Table):
+    """[signing]: who signs the releases of this dataset."""
+
+    keys: list[str] = []
+    """minisign public keys, the line that begins with RW."""
+    threshold: Annotated[int, Field(ge=1)] = 1
+
+
+class Config(_Table):
+    """The whole of release.toml."""
+
+    format: Literal["tagswarm.config/1"]
+    dataset: DatasetTable
+    release: ReleaseTable
+    sources: Annotated[list[SourceTable], Field(min_length=1)]
+    renditions: list[RenditionTable] = []
+    waivers: list[WaiverTable] = []
+    signing: SigningTable = SigningTable()
+    withdrawals: str | None = None
+    """A CSV of what is taken back: `site,id,action,reason`, relative to the dataset."""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Config:
+        trees = [source.originals for source in self.sites()] + [rendition.name for rendition in self.renditions]
+        if twice := sorted({tree for tree in trees if trees.count(tree) > 1}):
+            raise ValueError(f"the tree {twice[0]!r} is named twice: each site and each rendition has its own")
+        for source in self.sources:
+            first = self.source_of_site(source.site)
+            if (source.originals, source.volumes) != (first.originals, first.volumes):
+                raise ValueError(f"the sources of the site {source.site!r} name different originals or volumes")
+        originals = {source.originals for source in self.sources}
+        for rendition in self.renditions:
+            if rendition.made_from not in originals:
+                raise ValueError(
+                    f"the rendition {rendition.name!r} is made from {rendition.made_from!r}, which no source has"
+                )
+        if self.signing.keys and self.signing.threshold > len(self.signing.keys):
+            raise ValueError("signing.threshold is larger than the number of signing.keys")
+        return self
+
+    def sites(self) -> list[SourceTable]:
+        """The first source of each site, in their order: it speaks for the tree of the site."""
+        return [source for source in self.sources if source is self.source_of_site(source.site)]
+
+    def source_of_site(self, site: str) -> SourceTable:
+        """The first source of a site."""
+        return next(source for source in self.sources if source.site == site)
+
+    def source_of(self, tree: str) -> SourceTable:
+        """The source whose posts a tree shows."""
+        for rendition in self.renditions:
+            if rendition.name == tree:
+                tree = rendition.made_from
+        return next(source for source in self.sources if source.originals == tree)
+
+    def volumes_of(self, tree: str) -> VolumesTable:
+        """How a tree is grouped."""
+        for rendition in self.renditions:
+            if rendition.name == tree:
+                return rendition.volumes
+        return self.source_of(tree).volumes
+
+
+def load(dataset: Path) -> Config:
+    """Read the release.toml of a dataset.
+
+    Raises:
+        ConfigInvalid: it is missing or says something that cannot be; the message names the key.
+    """
+    path = dataset / FILE
+    if not path.exists():
+        raise ConfigInvalid(
+            f"{path}: there is no such file", hint=f"Run `tagswarm release init {dataset}` to write one."
+        )
+    try:
+        table = tomllib.loads(disk.read(path, limit=CONFIG_LIMIT).decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+        raise ConfigInvalid(f"{path}: is not TOML: {failure}") from failure
+    return parse(table, str(path))
+
+
+def parse(table: dict[str, object], where: str = FILE) -> Config:
+    """Check a table that was read from TOML.
+
+    Raises:
+        ConfigInvalid: a key is missing, unknown or wrong.
+    """
+    found = table.get("format")
+    if found != FORMAT:
+        raise ConfigInvalid(f"{where}: format: {found!r} was found where {FORMAT!r} was expected")
+    try:
+        return Config.model_validate(table)
+    except ValidationError as failure:
+        problems = [
+            f"{paths.escape('.'.join(map(str, e['loc']))) or 'the file'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in failure.errors(include_url=False, include_input=False)
+        ]
+        raise ConfigInvalid(f"{where}: " + "; ".join(problems[:5])) from failure
+    except TagswarmError as failure:
+        raise ConfigInvalid(f"{where}: {failure}") from failure

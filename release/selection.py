@@ -1,0 +1,203 @@
+"""Which files a release publishes: its trees, the current file of every post, what is new and what is carried over.
+
+A post shows its newest version; older ones that were published stay in their volumes and are withdrawn by path. What
+an earlier release published is never rendered, planned or read again. Files of posts that are gone or unknown are
+left out.
+
+Nothing here groups files (`volumes`), makes an image (`renditions`) or writes a list (`volume_files`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tagswarm.imaging.transform import Transform
+from tagswarm.manifests.errors import IncompleteBuild
+from tagswarm.manifests.paths import FilePath
+from tagswarm.manifests.records import Category
+
+from . import naming, renditions
+from .config import Config, RenditionTable, SourceTable, VolumesTable
+from .facts import FileFact
+from .posts import Posts, Words, load
+from .renditions import Outcome, Rendering
+from .stage import STATE
+
+if TYPE_CHECKING:
+    from .build import Work
+
+
+CONVERTED = frozenset({"png", "apng"})
+"""Kinds whose images BOORU CHARS marks with [PNG] when it has made JPEG of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A tree of the release: the originals of a site, or a rendition of them."""
+
+    name: str
+    source: SourceTable
+    volumes: VolumesTable
+    rendition: RenditionTable | None = None
+    transform: Transform | None = None
+
+    @property
+    def ratings(self) -> frozenset[str] | None:
+        """The ratings that are selected; None means every post."""
+        if self.rendition is None or self.rendition.ratings is None:
+            return None
+        return frozenset(self.rendition.ratings)
+
+    def place(self, dataset: Path, path: str) -> Path:
+        """Where a file of this tree lies: images that only exist inside archives are kept under the state folder."""
+        if self.rendition is not None and self.volumes.layout != "loose":
+            return dataset / STATE / "renditions" / path
+        return dataset / path
+
+
+def trees(config: Config) -> list[Tree]:
+    """Every tree of the release: originals first, then renditions, in the order of release.toml."""
+    originals = [Tree(source.originals, source, source.volumes) for source in config.sites()]
+    made = [
+        Tree(table.name, config.source_of(table.name), table.volumes, table, table.recipe())
+        for table in config.renditions
+    ]
+    return originals + made
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """The current file of a post."""
+
+    id: int
+    row: int
+    """In `Posts`."""
+    fact: FileFact
+    name: FilePath
+
+
+class Selection:
+    """The posts of one site with their current originals."""
+
+    def __init__(self, work: Work, source: SourceTable) -> None:
+        self._work = work
+        self._source = source
+        self._gone = {post for site, post in work.gone if site == source.site}
+
+    @cached_property
+    def posts(self) -> Posts:
+        """The columns of the posts."""
+        return load(self._work.metadata.folder / "posts.parquet", self._source.site)
+
+    def originals(self) -> Iterator[Current]:
+        """The current original of every post that has one, sorted by id."""
+        for post, group in groupby(self._work.journal.in_tree(self._source.originals), key=lambda item: item[0]):
+            row = None if post in self._gone else self.posts.find(post)
+            if row is None:
+                continue
+            files = [
+                Current(post, row, fact, FilePath.parse(fact.path)) for _, fact in group if fact.digest is not None
+            ]
+            if files:
+                yield max(
+                    files,
+                    key=lambda file: (file.name.version, file.name.bucket == file.name.right_bucket, file.name.ext),
+                )
+
+    def is_published(self, tree: Tree, post: int, name: FilePath) -> bool:
+        """Whether an earlier release has this file of the post in this tree."""
+        known = self._work.journal.published_of(tree.name, post)
+        return any(
+            file.version == name.version and (file.archive is not None or file.path == str(name)) for file in known
+        )
+
+    def renderings(self, tree: Tree) -> Iterator[Rendering]:
+        """Every image of a rendition that this release publishes for the first time, sorted by id."""
+        table, transform = tree.rendition, tree.transform
+        if table is None or transform is None:
+            return
+        wanted = self.posts.selected(tree.ratings)
+        measure = tree.volumes.strategy == "aspect-year"
+        words = self._words() if table.exif or table.naming == "booru-chars" else None
+        for file in self.originals():
+            look = file.fact.look
+            if not wanted[file.row] or look is None or look.reason is not None or file.fact.digest is None:
+                continue
+            name = FilePath.of(tree.name, file.id, transform.extension, file.name.version)
+            if self.is_published(tree, file.id, name) and not self._is_lost(tree, name):
+                continue
+            tags = {} if words is None else words.of(file.id)
+            yield Rendering(
+                path=str(name),
+                id=file.id,
+                source=str(self._work.dataset / file.fact.path),
+                source_sha256=file.fact.digest.sha256,
+                target=str(tree.place(self._work.dataset, str(name))),
+                transform=transform,
+                piece_length=tree.volumes.piece_length,
+                name=_member(table, self._source.site, name, tags, converted=look.kind in CONVERTED),
+                fields=naming.exif_fields(self._source.site, file.id, tags) if table.exif else None,
+                measure=measure,
+            )
+
+    def _words(self) -> Words:
+        return Words(self._work.metadata.folder, self._source.site)
+
+    def _is_lost(self, tree: Tree, name: FilePath) -> bool:
+        """A published loose image that is no longer on the disk is made again, and must come out the same."""
+        return tree.volumes.layout == "loose" and not tree.place(self._work.dataset, str(name)).exists()
+
+
+def _member(
+    table: RenditionTable, site: str, name: FilePath, tags: Mapping[Category, Sequence[str]], *, converted: bool
+) -> str | None:
+    """The name inside an archive that tells what is in the picture; None where it is the post id."""
+    if table.naming == "id":
+        return None
+    return str(naming.ImageName.of(site, name, tags, converted=converted and name.ext == "jpg"))
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An original that is whole, and of which no image could be made."""
+
+    site: str
+    id: int
+    path: str
+    reason: str
+    detail: str
+
+
+def make_renditions(work: Work) -> tuple[int, list[Failure]]:
+    """Make every image that is not there yet; returns how many that were, and what could not be made."""
+    made, failures = 0, []
+    for tree in trees(work.config):
+        if tree.rendition is None:
+            continue
+        selection = Selection(work, tree.source)
+
+        def missing(tree: Tree = tree, selection: Selection = selection) -> Iterator[Rendering]:
+            return (task for task in selection.renderings(tree) if not renditions.is_made(task, work.journal))
+
+        total = sum(1 for _ in missing())
+        made += renditions.make_tree(
+            tree.name, missing(), total, work.journal, workers=work.workers, report=work.report
+        )
+        for task in selection.renderings(tree):
+            outcome = outcome_of(work, task)
+            if outcome.reason is not None:
+                failures.append(Failure(tree.source.site, task.id, task.path, outcome.reason, outcome.detail))
+    return made, failures
+
+
+def outcome_of(work: Work, task: Rendering) -> Outcome:
+    """What came of a rendering that was made."""
+    outcome = work.journal.made(task.path, task.recipe())
+    if outcome is None:
+        raise IncompleteBuild(f"{task.path}: has not been made")
+    return Outcome.parse(outcome)
