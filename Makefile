@@ -1,8 +1,63 @@
+# make demo and make test do all the set-up they need; everything lives in .venv and nothing is installed outside it but
+# the Debian packages that .ci/system names.
 PYTHON ?= python3
 BIN := .venv/bin
+STAMP := .venv/.stamp
+CORPUS ?= $(firstword $(wildcard ../shared/corpus/real) sample/original)
+ROOMS := imaging manifests mirror release tagindex
 
-.PHONY: typing
+.PHONY: help setup demo test lint fix docs check bench typing clean
+
+help:  ## show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP)  ## make .venv with everything the other targets need; quick when it is there
+
+$(STAMP): pyproject.toml constraints.txt
+	@.ci/system $(PYTHON)=python3 python3-venv minisign rsync unzip zstd
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tagswarm needs Python 3.11 or newer: make setup PYTHON=...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing the pinned dependencies into .venv"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r constraints.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+demo: setup  ## build, break, mend, sign and verify a release of sample/ in demo-out/
+	@demo/demo.sh
+
+test: setup  ## run the tests
+	@$(BIN)/python -m pytest -q
+
+lint: setup typing  ## check style, types, the walls between the rooms and the generated documents
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@rm -rf .typing/imports && mkdir .typing/imports && cp -RL .typing/tagswarm .typing/imports/tagswarm
+	@cd .typing/imports && ../../$(BIN)/lint-imports --no-logo --no-cache --config ../../pyproject.toml
+	@$(BIN)/python docs/generate.py --check
+
+fix: setup  ## let ruff mend what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+docs: setup  ## write the generated pages of docs/reference
+	@$(BIN)/python docs/generate.py
+
+check: lint test docs  ## everything, and nothing generated may differ from what is committed
+	@git diff --exit-code
+
+bench: setup  ## the long runs: each measures tagswarm and its peers side by side
+	@.ci/system jq openssl parallel convert-im6.q16=imagemagick
+	$(BIN)/python benchmarks/hashing.py
+	$(BIN)/python benchmarks/metadata.py
+	$(BIN)/python benchmarks/resize.py --corpus $(CORPUS)
+
+# The rooms lie at the top but are installed as one package (docs/adr/0001-rooms-at-the-top.md): type checkers and
+# import-linter look for one folder, so here is one made of links.
 typing:
 	@mkdir -p .typing/tagswarm
-	@for room in imaging manifests mirror release tagindex; do ln -sfn ../../$$room .typing/tagswarm/$$room; done
+	@for room in $(ROOMS); do ln -sfn ../../$$room .typing/tagswarm/$$room; done
 	@for part in $$(ls tagswarm | grep -v __pycache__); do ln -sfn ../../tagswarm/$$part .typing/tagswarm/$$part; done
+
+clean:  ## remove everything that make makes
+	@rm -rf .venv .typing .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-out build dist *.egg-info

@@ -1,0 +1,83 @@
+#!/bin/sh
+# A release of the sample collection, from the first look to the next year. Everything is made in demo-out/, and every
+# command is shown before it runs: each of them can be typed by hand.
+set -eu
+cd "$(dirname "$0")/.."
+PATH=$PWD/.venv/bin:$PATH
+
+if [ -t 1 ]; then
+    title=$(printf '\033[1;36m') shown=$(printf '\033[1m') plain=$(printf '\033[0m')
+else
+    title='' shown='' plain=''
+fi
+
+say() { # a headline
+    printf '\n%s== %s%s\n' "$title" "$*" "$plain"
+}
+
+run() { # show a command, then run it
+    printf '%s$ %s%s\n' "$shown" "$*" "$plain"
+    sh -c "$*"
+}
+
+refused() { # run a command that must end with the exit code $1
+    expected=$1
+    shift
+    code=0
+    run "$@" || code=$?
+    printf '(exit code %s)\n' "$code"
+    [ "$code" -eq "$expected" ] || { echo "expected $expected" >&2 && exit 1; }
+}
+
+rm -rf demo-out
+mkdir demo-out
+cd demo-out
+
+say "A small booru: 98 freely licensed pictures with their metadata"
+run "cp -r ../sample danbooru"
+run "tagswarm release init danbooru --name sample --release 2026 --issued 2026-11-20"
+
+say "A key to sign with, named in release.toml"
+run "tagswarm release keygen maintainer.key --no-password"
+run "sed -i \"s|^keys = .*|keys = [\\\"\$(tail -1 maintainer.key.pub)\\\"]|\" danbooru/release.toml"
+
+say "Somebody has been careless: a file is cut, one has the wrong name, one is gone"
+run "cp -r danbooru/original whole"
+run "truncate -s 5000 danbooru/original/0008/2008.png"
+run "mv danbooru/original/0008/1008.jpg danbooru/original/0008/1008.png"
+run "rm danbooru/original/0013/1013.png"
+
+say "The audit names each of them, and the build refuses"
+refused 16 "tagswarm release audit danbooru"
+refused 16 "tagswarm release build danbooru"
+
+say "Mended, it builds"
+run "rm danbooru/original/0008/1008.png && cp -rp whole/. danbooru/original && rm -r whole"
+run "tagswarm release build danbooru"
+
+say "Signed, it is the latest"
+run "tagswarm release sign danbooru --key maintainer.key"
+
+say "Anybody can verify it without this program"
+run "minisign -V -p maintainer.key.pub -m danbooru/releases/2026/release.json"
+run "cd danbooru && cat volumes/*.sha256 | sha256sum -c --quiet && echo all files are whole"
+
+say "With it, everything at once"
+run "tagswarm release verify danbooru --key maintainer.key.pub"
+run "tagswarm release show danbooru"
+
+say "Built again: no image is read, no byte changes"
+run "tagswarm release build danbooru"
+
+say "A year later: two new posts, and only they are read and packed; the old volumes are carried over"
+run "python ../demo/next_year.py danbooru new && cp -r new/. danbooru && rm -r new"
+run "sed -i 's/^name = \"2026\"/name = \"2027\"/; s/^issued = .*/issued = 2027-11-20/' danbooru/release.toml"
+run "tagswarm release build danbooru"
+run "tagswarm release sign danbooru --key maintainer.key"
+run "tagswarm release diff danbooru 2026 2027"
+run "tagswarm release verify danbooru --key maintainer.key.pub"
+
+say "Where to look"
+echo "demo-out/danbooru/releases/2027/README.md    the release in numbers"
+echo "demo-out/danbooru/releases/2027/audit.html   the audit, as a page for the browser"
+echo "demo-out/danbooru/release.toml               what a maintainer decides"
