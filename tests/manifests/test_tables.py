@@ -149,3 +149,18 @@ def test_damaged_file_is_refused_or_read_and_never_crashes(
         read = 400
     assert 0 <= read <= 400
     assert hashlib.sha256(path.read_bytes()).digest() == digest
+
+
+def test_page_of_the_format_lists_the_columns_in_their_order(repository: Path) -> None:
+    page = (repository / "docs" / "reference" / "formats" / "metadata.md").read_text()
+    words = {"timestamp[us, tz=UTC]": "timestamp", "double": "float64", "large_string": "large string"}
+    sections = {"posts": "Posts", "tags": "Tags", "aliases": "Aliases and implications", "pools": "Pools"}
+    for table, title in sections.items():
+        section = page.split(f"### {title}\n")[1].split("\n### ")[0]
+        listed = [line.split("|")[1:4] for line in section.splitlines() if line.startswith("| `")]
+        columns = [(name.strip(" `"), kind.strip(), "required" in what) for name, kind, what in listed]
+        expected = []
+        for field in tables.SCHEMAS[table]:
+            kind = f"list of {field.type.value_type}" if pa.types.is_list(field.type) else str(field.type)
+            expected.append((field.name, words.get(kind, kind), not field.nullable))
+        assert columns == expected

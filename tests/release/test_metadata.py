@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -347,3 +348,30 @@ def test_rejects_are_sorted_by_file_and_line(tmp_path: Path) -> None:
     assert found == sorted(found)
     assert len(found) == 3 * 3 + 3 * 3 - 1
     assert list(islice(found, 3)) == [("a/posts.json", 1), ("a/posts.json", 2), ("a/posts.json", 3)]
+
+
+def test_example_of_the_page_is_what_is_written(tmp_path: Path, repository: Path) -> None:
+    page = (repository / "docs" / "reference" / "formats" / "metadata.md").read_text()
+    (tmp_path / "posts.json").write_text(page.split("The row of a dump `")[1].split("`")[0] + "\n")
+    build(tmp_path, SourceInput([tmp_path / "posts.json"]))
+    (post,) = table(tmp_path, "posts")
+    expected = json.loads(page.split("```json\n")[1].split("```")[0])
+    assert {key: value for key, value in post.items() if value is not None} == expected
+
+
+def test_reasons_of_the_page_are_those_of_the_readers(repository: Path) -> None:
+    page = (repository / "docs" / "reference" / "formats" / "metadata.md").read_text()
+    listed = set(
+        re.findall(r"`([a-z-]+)`", "".join(re.findall(r"^\| (`[^|]*)\|", page.split("| reason |")[1], re.MULTILINE)))
+    )
+    sources = [
+        *(repository / "release" / "sources").glob("*.py"),
+        repository / "release" / "metadata.py",
+        repository / "release" / "reject_log.py",
+    ]
+    code = "".join(path.read_text() for path in sources)
+    raised = set(
+        re.findall(r'(?:Malformed|Failure|_fail|_broken|BrokenArchive)\((?:outer, |[^()]*?")?"([a-z][a-z-]+)"', code)
+    )
+    assert raised - listed == set()
+    assert {reason for reason in listed if f'"{reason}"' not in code} == set()
