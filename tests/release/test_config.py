@@ -1,0 +1,125 @@
+"""release.toml: what it may say, and that each mistake is named with its key."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tagswarm.manifests.errors import ConfigInvalid
+from tagswarm.release import config
+
+TEXT = """
+format = "tagswarm.config/1"
+[dataset]
+id = "00112233445566778899aabbccddeeff"
+name = "danbooru"
+[release]
+name = "2026"
+issued = 2026-11-20
+[[sources]]
+site = "danbooru"
+metadata = ["metadata/*.json"]
+[[renditions]]
+name = "512px"
+ratings = ["g"]
+"""
+
+
+def table() -> dict[str, Any]:
+    return copy.deepcopy(tomllib.loads(TEXT))
+
+
+def test_a_small_file_is_enough() -> None:
+    read = config.parse(table())
+    assert read.source_of("512px").site == "danbooru"
+    assert read.volumes_of("original").piece_length == 1 << 20
+    assert read.volumes_of("512px").piece_length == 1 << 16
+    assert read.renditions[0].recipe().width == 512
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "said"),
+    [
+        (("format",), "tagswarm.config/2", "format"),
+        (("dataset", "id"), "short", "dataset.id"),
+        (("dataset", "name"), "../up", "dataset.name"),
+        (("dataset", "colour"), "red", "dataset.colour"),
+        (("release", "name"), "2026/../2027", "release.name"),
+        (("release", "name"), "", "release.name"),
+        (("release", "issued"), "soon", "release.issued"),
+        (("sources", 0, "metadata"), [], "sources.0.metadata"),
+        (("sources", 0, "format"), "danbooru5000", "danbooru5000"),
+        (("sources", 0, "rating_scheme"), "xyz", "sources.0.rating_scheme"),
+        (("sources", 0, "originals"), "../etc", "one folder"),
+        (("sources", 0, "originals"), "releases", "folder of the release"),
+        (("sources",), [], "sources"),
+        (("renditions", 0), {"name": "original", "preset": "512px"}, "named twice"),
+        (("renditions", 0, "name"), "700px", "no preset"),
+        (("renditions", 0, "from"), "512px", "no source has"),
+        (("renditions", 0, "preset"), "1px", "no preset"),
+        (("renditions", 0, "transform"), {"mode": "stretch"}, "mode"),
+        (("renditions", 0, "transform"), {"mode": "fit", "width": 1, "colour": 1}, "colour"),
+        (("renditions", 0, "volumes"), {"piece_length": 1000}, "power of two"),
+        (("renditions", 0, "volumes"), {"strategy": "aspect-year"}, "layout"),
+        (("renditions", 0, "volumes"), {"max_files": 0}, "max_files"),
+        (("renditions", 0, "naming"), "booru-chars", "archives"),
+        (("waivers",), [{"finding": "truncated", "reason": ""}], "waivers.0.reason"),
+        (("signing",), {"threshold": 2, "keys": ["RWx"]}, "threshold"),
+    ],
+)
+def test_each_mistake_is_named_with_its_key(where: tuple[str | int, ...], value: object, said: str) -> None:
+    changed = table()
+    inner: Any = changed
+    for key in where[:-1]:
+        inner = inner[key]
+    inner[where[-1]] = value
+    with pytest.raises(ConfigInvalid, match=said) as refused:
+        config.parse(changed, "release.toml")
+    assert str(refused.value).startswith("release.toml: ")
+    assert refused.value.hint
+
+
+def test_a_site_may_have_sources_of_several_formats_but_one_tree() -> None:
+    several = table()
+    several["sources"].append({"site": "danbooru", "format": "tagcomplete", "metadata": ["tags.csv"]})
+    assert [source.site for source in config.parse(several).sites()] == ["danbooru"]
+    several["sources"][1]["originals"] = "other"
+    with pytest.raises(ConfigInvalid, match="different originals"):
+        config.parse(several)
+
+
+def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigInvalid, match="no such file") as refused:
+        config.load(tmp_path)
+    assert "release init" in refused.value.hint
+
+
+@pytest.mark.parametrize("data", [b"format = ", b"\xff\xfe", b"[dataset]\n[dataset]\n"])
+def test_what_is_not_toml_is_said_so(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / config.FILE).write_bytes(data)
+    with pytest.raises(ConfigInvalid, match="is not TOML"):
+        config.load(tmp_path)
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.dates(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["dataset", "release", "sources", "renditions", "waivers", "signing", "x"]), _VALUES
+    )
+)
+def test_nothing_but_our_error_leaves(values: dict[str, object]) -> None:
+    with contextlib.suppress(ConfigInvalid):
+        config.parse({**table(), **values})
