@@ -22,6 +22,8 @@ class StepStarted:
     total: int | None = None
     """How many units there are, or None where that is not known."""
     unit: str = "files"
+    bytes: int | None = None
+    """How many bytes there are; it tells the time left where nobody knows how many units there are."""
 
 
 @dataclass(frozen=True, slots=True)

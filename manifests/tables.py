@@ -237,6 +237,17 @@ def _check(path: Path, schema: Any, table: str | None) -> None:
             raise InvalidDocument(f"{path}: the column {field.name} is missing or is no {field.type}")
 
 
+def count_rows(path: Path, table: str) -> int:
+    """How many rows a table has, from its footer.
+
+    Raises:
+        Unreadable: there is no such file.
+        FormatError: it is not such a table; see `open_table`.
+    """
+    with open_table(path, table) as found:
+        return int(found.metadata.num_rows)
+
+
 def read_batches(
     path: Path, columns: Sequence[str] | None = None, *, table: str | None = None, rows: int = ROW_GROUP
 ) -> Iterator[Any]:

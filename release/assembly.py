@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tagswarm.manifests.errors import IncompleteBuild
+from tagswarm.manifests.events import StepAdvanced, StepFinished, StepStarted
 from tagswarm.manifests.models import FileEntry, VolumeEntry, Withdrawal
 from tagswarm.manifests.paths import FilePath
 
@@ -25,6 +26,10 @@ from .volumes import VolumeFile, plan
 
 if TYPE_CHECKING:
     from .build import Work
+
+
+REPORT_EVERY = 10_000
+"""Files between two words of how far the planning is."""
 
 
 class Assembly:
@@ -69,7 +74,7 @@ class Assembly:
 
     def _replaced(self) -> Iterator[Withdrawal]:
         release = self._work.config.release.name
-        for tree in trees(self._work.config):
+        for tree in [] if self._work.previous is None else trees(self._work.config):
             selection = Selection(self._work, tree.source)
             for file in selection.originals():
                 if file.name.version == 1:
@@ -115,14 +120,23 @@ class Assembly:
     def _new(self, tree: Tree) -> Iterator[VolumeEntry]:
         ready: dict[str, Ready] = {}
         files = []
+        report, step = self._work.report, f"plan volumes of {tree.name}"
+        report(StepStarted(step))
         for item, file in self._candidates(tree):
             ready[file.path] = item
             files.append(file)
+            if not len(files) % REPORT_EVERY:
+                report(StepAdvanced(step, len(files)))
         table = tree.volumes
-        for planned in plan(files, table, tree=tree.name, generation=self._work.config.release.name):
+        plans = plan(files, table, tree=tree.name, generation=self._work.config.release.name)
+        report(StepFinished(step, len(files), sum(file.size for file in files)))
+        step = f"write volumes of {tree.name}"
+        report(StepStarted(step, len(plans), "volumes"))
+        done = size = 0
+        for planned in plans:
             self.archives += [archive.path for archive in planned.archives]
             self.archives += [archive.index for archive in planned.archives if archive.index is not None]
-            yield volume_files.write(
+            entry = volume_files.write(
                 planned,
                 ready.__getitem__,
                 stage=self._stage,
@@ -130,6 +144,10 @@ class Assembly:
                 where=lambda path: tree.place(self._work.dataset, path),
                 piece_length=table.piece_length,
             )
+            done, size = done + 1, size + entry.bytes
+            report(StepAdvanced(step, done, size, planned.name))
+            yield entry
+        report(StepFinished(step, done, size))
 
     def _candidates(self, tree: Tree) -> Iterator[tuple[Ready, VolumeFile]]:
         """Every file of a tree that no earlier release has, sorted by id."""

@@ -174,14 +174,10 @@ def _assemble(work: Work, audited: AuditOutcome, files_read: int, images_made: i
     """Write everything into the stage and put it in its place."""
     config, report = work.config, work.report
     stage = Stage(work.dataset, config.release.name)
-    step = "write volumes"
-    report(StepStarted(step, unit="volumes"))
     volumes = Assembly(work, stage)
     new = volumes.write()
     carried = volumes.carried()
     entries = sorted([*carried, *new], key=lambda entry: entry.name)
-    report(StepFinished(step, len(new)))
-
     step = "write release"
     report(StepStarted(step, unit="artefacts"))
     counted = statistics.count(work.metadata.folder)

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from tagswarm.manifests import tables
 from tagswarm.manifests.errors import IncompleteBuild
+from tagswarm.manifests.events import Report, StepAdvanced, StepFinished, StepStarted, silent
 from tagswarm.manifests.models import Root, VolumeEntry, Withdrawal, parse_withdrawals
 
 from . import manifest, published
@@ -94,8 +95,8 @@ class ReleaseDiff:
     """Taken back since the old release."""
 
 
-def diff(dataset: Path, old: str, new: str) -> ReleaseDiff:
-    """Compare two releases of a dataset.
+def diff(dataset: Path, old: str, new: str, *, report: Report = silent) -> ReleaseDiff:
+    """Compare two releases of a dataset; `report` receives the progress.
 
     Raises:
         IncompleteBuild: one of them, or its table of posts, is not there.
@@ -105,7 +106,7 @@ def diff(dataset: Path, old: str, new: str) -> ReleaseDiff:
     """
     before, _ = published.read_root(dataset, old)
     after, _ = published.read_root(dataset, new)
-    posts, retagged = _posts(dataset, before, after)
+    posts, retagged = _posts(dataset, before, after, report)
     gone = set(_withdrawn(dataset, before))
     return ReleaseDiff(
         old=old,
@@ -183,11 +184,16 @@ def _table(dataset: Path, root: Root, name: str) -> Path:
     return path
 
 
-def _posts(dataset: Path, before: Root, after: Root) -> tuple[Counts, int]:
+def _posts(dataset: Path, before: Root, after: Root, report: Report) -> tuple[Counts, int]:
     """Count posts by what became of them, and those whose tags differ."""
     added = removed = changed = carried = retagged = 0
+    step = f"compare {before.release} with {after.release}"
+    report(StepStarted(step, before.totals.posts + after.totals.posts, "posts"))
+    done = 0
     windows = _side_by_side(_table(dataset, before, "posts"), _table(dataset, after, "posts"))
     for old, new in windows:
+        done += sum(0 if rows is None else rows.num_rows for rows in (old, new))
+        report(StepAdvanced(step, done))
         if old is None or new is None:
             removed += 0 if old is None else old.num_rows
             added += 0 if new is None else new.num_rows
@@ -202,6 +208,7 @@ def _posts(dataset: Path, before: Root, after: Root) -> tuple[Counts, int]:
         changed += int(any_differs.sum())
         retagged += int(differs["tags"].sum())
         carried += int((~any_differs).sum())
+    report(StepFinished(step, done))
     return Counts(added=added, removed=removed, changed=changed, carried=carried), retagged
 
 

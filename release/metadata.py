@@ -20,7 +20,7 @@ import gc
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -171,10 +171,11 @@ def normalise(
         runs, records = PostRuns(folder / "runs", run), _Records()
         reading = _Reading(log, runs, records, without, report)
         base = root or _common([path for source in sources for path in source.paths])
-        report(StepStarted(STEP, total=None, unit="rows"))
+        size = sum(_size(path) for source in sources for path in source.paths)
+        report(StepStarted(STEP, total=None, unit="rows", bytes=size))
         with _rare_collections():
             read = [reading.source(source, base) for source in sources]
-        report(StepFinished(STEP, reading.rows))
+        report(StepFinished(STEP, reading.rows, reading.bytes))
         summary = _write(out, runs, records, log)
         reasons = [log.reasons(range(part.first, part.end)) for part in read]
         log.write(out / FILE_NAME)
@@ -247,6 +248,10 @@ class _Reading:
         self, log: RejectLog, runs: PostRuns, records: _Records, without: AbstractSet[tuple[str, int]], report: Report
     ) -> None:
         self._log, self._runs, self._records, self._report = log, runs, records, report
+        self.bytes = 0
+        """Of the files that are done."""
+        self._at: Callable[[], int] = _nowhere
+        """How far the file that is being read is."""
         self._without = without
         self._documents = 0
         self.rows = 0
@@ -259,7 +264,10 @@ class _Reading:
         for path in paths:
             for document in documents(path, _name(path, root)):
                 number = self._begin(document.name)
+                self._at = document.position
                 self._read(part, number, document.name, reader.read(document))
+            self.bytes += _size(path)
+            self._at = _nowhere
         self._read(part, self._documents - 1, "", reader.finish())
         part.end = self._documents
         for ignored in reader.ignored:
@@ -281,7 +289,7 @@ class _Reading:
                 part.rows += 1
                 self.rows += 1
                 if not self.rows % _REPORT_EVERY:
-                    self._report(StepAdvanced(STEP, self.rows))
+                    self._report(StepAdvanced(STEP, self.rows, self.bytes + self._at()))
             kind = record.__class__
             if kind is Post:
                 if self._without and (record.site, record.id) in self._without:
@@ -301,6 +309,15 @@ class _Reading:
                     self._log.add(Reject(source=name, line=line, reason=reason, detail=detail))
             else:
                 self._records.relations[kind].add(record)
+
+
+def _nowhere() -> int:
+    return 0
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; whoever opens it says what is wrong with one that is not there."""
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _name(path: Path, root: Path) -> str:

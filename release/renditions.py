@@ -135,30 +135,31 @@ def make(task: Rendering) -> Made:
     )
 
 
-def is_made(task: Rendering, journal: Journal) -> bool:
-    """Whether the image lies on the disk as this recipe made it, or is known to be impossible."""
-    outcome = journal.made(task.path, task.recipe())
-    if outcome is None:
-        return False
-    if Outcome.parse(outcome).reason is not None:
-        return True
+def known(task: Rendering, journal: Journal) -> Outcome | None:
+    """What came of the image, where it lies on the disk as this recipe made it or is known to be impossible."""
+    noted = journal.made(task.path, task.recipe())
+    if noted is None:
+        return None
+    outcome = Outcome.parse(noted)
+    if outcome.reason is not None:
+        return outcome
     fact = journal.fact(task.path)
     try:
         stat = Path(task.target).lstat()
     except OSError:
-        return False
+        return None
     now = Stat(size=stat.st_size, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino)
-    return fact is not None and fact.digest is not None and fact.stat == now
+    return outcome if fact is not None and fact.digest is not None and fact.stat == now else None
 
 
 def make_tree(
     name: str, tasks: Iterable[Rendering], total: int, journal: Journal, *, workers: int | None, report: Report
-) -> int:
-    """Make the images of a rendition that are not there yet; returns how many tasks that were."""
+) -> Iterator[tuple[Rendering, Made]]:
+    """Make images of a rendition, and yield what came of each once the disk and the journal have it."""
     step = f"render {name}"
     if not total:
         report(StepFinished(step, 0, note="nothing new"))
-        return 0
+        return
     report(StepStarted(step, total, "images"))
     done = done_bytes = 0
     for batch in batched(_made(tasks, workers), BATCH):
@@ -169,8 +170,8 @@ def make_tree(
         done += len(batch)
         done_bytes += sum(made.digest.size for _, made in batch if made.digest is not None)
         report(StepAdvanced(step, done, done_bytes, item=batch[-1][0].path))
+        yield from batch
     report(StepFinished(step, done, done_bytes))
-    return done
 
 
 def _made(tasks: Iterable[Rendering], workers: int | None) -> Iterator[tuple[Rendering, Made]]:

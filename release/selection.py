@@ -111,6 +111,8 @@ class Selection:
 
     def is_published(self, tree: Tree, post: int, name: FilePath) -> bool:
         """Whether an earlier release has this file of the post in this tree."""
+        if self._work.previous is None:
+            return False
         known = self._work.journal.published_of(tree.name, post)
         return any(
             file.version == name.version and (file.archive is not None or file.path == str(name)) for file in known
@@ -180,19 +182,22 @@ def make_renditions(work: Work) -> tuple[int, list[Failure]]:
         if tree.rendition is None:
             continue
         selection = Selection(work, tree.source)
-
-        def missing(tree: Tree = tree, selection: Selection = selection) -> Iterator[Rendering]:
-            return (task for task in selection.renderings(tree) if not renditions.is_made(task, work.journal))
-
-        total = sum(1 for _ in missing())
-        made += renditions.make_tree(
-            tree.name, missing(), total, work.journal, workers=work.workers, report=work.report
-        )
+        site = tree.source.site
+        total = 0
         for task in selection.renderings(tree):
-            outcome = outcome_of(work, task)
-            if outcome.reason is not None:
-                failures.append(Failure(tree.source.site, task.id, task.path, outcome.reason, outcome.detail))
-    return made, failures
+            known = renditions.known(task, work.journal)
+            if known is None:
+                total += 1
+            elif known.reason is not None:
+                failures.append(Failure(site, task.id, task.path, known.reason, known.detail))
+        missing = (task for task in selection.renderings(tree) if renditions.known(task, work.journal) is None)
+        for task, result in renditions.make_tree(
+            tree.name, missing if total else (), total, work.journal, workers=work.workers, report=work.report
+        ):
+            made += 1
+            if result.reason is not None:
+                failures.append(Failure(site, task.id, task.path, result.reason, result.detail))
+    return made, sorted(failures, key=lambda failure: (failure.path, failure.id))
 
 
 def outcome_of(work: Work, task: Rendering) -> Outcome:

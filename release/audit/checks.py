@@ -116,7 +116,7 @@ class _Reader:
         Raises:
             IncompleteBuild: a row is of a site that no source has.
         """
-        self.report(StepStarted(step, unit="rows"))
+        self.report(StepStarted(step, tables.count_rows(self.metadata / tables.file_name(table), table), "rows"))
         seen = dict.fromkeys(self.sites, False)
         for site, pairs in groupby(self._runs(table, columns, step), key=itemgetter(0)):
             if site not in seen:

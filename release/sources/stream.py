@@ -202,6 +202,8 @@ class Document:
 
     def __init__(self, name: str, stream: BinaryIO, *layers: Layer, failure: Failure | None = None) -> None:
         self.name, self.stream = name, stream
+        self.position: Callable[[], int] = lambda: 0
+        """How many bytes of the file that holds it have been read."""
         self.layers, self._failure = layers, failure
 
     @property
@@ -238,6 +240,7 @@ def documents(path: Path, name: str, limits: Limits = LIMITS) -> Iterator[Docume
         outer = _inside(name, cast("io.BufferedReader", file), limits)
         stream = cast("io.BufferedReader", outer.stream)
         if not tar.is_tar(stream.peek(tar.BLOCK)):
+            outer.position = file.tell
             yield outer
             return
         count = 0
@@ -255,6 +258,7 @@ def documents(path: Path, name: str, limits: Limits = LIMITS) -> Iterator[Docume
                 current = _inside(
                     label, io.BufferedReader(entry.content, 1 << 20), limits, entry.content, *outer.layers
                 )
+                current.position = file.tell
                 yield current
         except tar.BrokenArchive as failure:
             if current is None or current.failure is None:  # otherwise the member has said it

@@ -58,7 +58,7 @@ class Lines:
         now = self._clock()
         match event:
             case StepStarted():
-                self._steps[event.step] = Step(event.step, event.total, event.unit, now)
+                self._steps[event.step] = Step(event.step, event.total, event.unit, now, event.bytes)
                 self._shown[event.step] = now
                 self._end_line()
                 self._open = event.step  # before it is written: Ctrl-C may come between the two
@@ -162,7 +162,7 @@ class Live:
         now = self._clock()
         match event:
             case StepStarted():
-                self._steps[event.step] = Step(event.step, event.total, event.unit, now)
+                self._steps[event.step] = Step(event.step, event.total, event.unit, now, event.bytes)
             case StepAdvanced() if event.step in self._steps:
                 self._steps[event.step].advance(event, now)
             case StepFinished():

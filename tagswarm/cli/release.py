@@ -238,9 +238,7 @@ def diff(output: Output, dataset: Path, old: str, new: str) -> int:
     from . import overview  # noqa: PLC0415
 
     with output.progress() as report:
-        report(StepStarted(step := f"compare {old} with {new}"))
-        outcome = compare(dataset, old, new)
-        report(StepFinished(step, 0, note="done"))
+        outcome = compare(dataset, old, new, report=report)
     output.result(outcome, lambda console: overview.difference(console, outcome))
     return EXIT_OK
 

@@ -26,6 +26,7 @@ class Step:
     unit: str
     began: float
     """Seconds of the clock that is handed in; so are all times here."""
+    total_bytes: int | None = None
     done: int = 0
     bytes: int = 0
     item: str = ""
@@ -51,10 +52,21 @@ class Step:
 
     def left(self, now: float) -> float | None:
         """Seconds until the total is reached at this rate; None where nobody can tell."""
-        rate, _ = self.rate(now)
-        if self.total is None or rate <= 0 or now - self.began < 1:
+        rate, speed = self.rate(now)
+        if now - self.began < 1:
             return None
-        return max(0, self.total - self.done) / rate
+        if self.total is not None and rate > 0:
+            return max(0, self.total - self.done) / rate
+        if self.total is None and self.total_bytes is not None and speed > 0:
+            return max(0, self.total_bytes - self.bytes) / speed
+        return None
+
+    @property
+    def fraction(self) -> float | None:
+        """How much of it is done, 0 to 1; None where nobody can tell."""
+        if self.total is None:
+            return min(1.0, self.bytes / self.total_bytes) if self.total_bytes else None
+        return min(1.0, self.done / self.total) if self.total else None
 
 
 def amount(count: int) -> str:
@@ -94,7 +106,7 @@ def parts(step: Step, now: float, width: int, *, ascii_only: bool = False) -> li
     fit.
     """
     rate, speed = step.rate(now)
-    fraction = min(1.0, step.done / step.total) if step.total else None
+    fraction = step.fraction
     left = step.left(now)
     # Each with the order in which it is given up when the columns run out, the last ones first.
     wanted: list[tuple[int, str, str]] = [(0, "name", escape(step.name))]
@@ -113,7 +125,7 @@ def parts(step: Step, now: float, width: int, *, ascii_only: bool = False) -> li
         wanted.append((5, "rate", f"{rate:,.0f} {step.unit}/s"))
     if left is not None:
         wanted.append((3, "left", f"{duration(left)} left"))
-    elif step.total is None:
+    elif fraction is None:
         wanted.append((3, "left", duration(now - step.began)))
     if step.item:
         wanted.append((7, "item", escape(step.item)))
