@@ -49,6 +49,7 @@ check: lint test docs  ## everything, and nothing generated may differ from what
 bench: setup  ## the long runs: each measures tagswarm and its peers side by side
 	@.ci/system jq openssl parallel convert-im6.q16=imagemagick
 	$(BIN)/python benchmarks/hashing.py
+	$(BIN)/python benchmarks/verify.py
 	$(BIN)/python benchmarks/metadata.py
 	$(BIN)/python benchmarks/resize.py --corpus $(CORPUS)
 
