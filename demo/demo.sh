@@ -60,7 +60,8 @@ run "tagswarm release sign danbooru --key maintainer.key"
 
 say "Anybody can verify it without this program"
 run "minisign -V -p maintainer.key.pub -m danbooru/releases/2026/release.json"
-run "cd danbooru && cat volumes/*.sha256 | sha256sum -c --quiet && echo all files are whole"
+run "cd danbooru && awk -F'\"' '/\"path\":/{p=\$4} /\"sha256\":/{print \$4 \"  \" p}' releases/2026/release.json | sha256sum -c --quiet && echo all documents are whole"
+run "cd danbooru && grep -o 'volumes/[^\"]*\\.sha256' releases/2026/release.json | xargs cat | sha256sum -c --quiet && echo all files are whole"
 
 say "With it, everything at once"
 run "tagswarm release verify danbooru --key maintainer.key.pub"

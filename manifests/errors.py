@@ -11,6 +11,12 @@
      ├─ IntegrityError 11 ···· bytes are not what a digest says
      │   ├─ DigestMismatch
      │   └─ SizeMismatch
+     ├─ QueryError 12 ········ a query cannot be answered as it stands; the place in its text is known
+     │   ├─ QuerySyntaxError
+     │   ├─ UnreadableValue        not of the type of its metatag
+     │   ├─ UnknownWord            none of the words a metatag takes
+     │   ├─ UnanswerableMetatag    a table is missing, or only a live site knows
+     │   └─ UnknownTag             with what is spelled like it
      ├─ TransportError 14 ···· the outside world did not answer as it should
      │   └─ ToolMissing            a program that is needed is not installed
      ├─ StoreError 15 ········ the disk
@@ -29,9 +35,9 @@
          ├─ KeyLocked              a secret key that cannot be opened
          └─ Rollback
 
-Partial success is 3, usage is 2 and an interruption is 130: these are not exceptions. The numbers 12 (queries) and 13
-(plans) belong to rooms that are still to come. A class says what happened in its message and what to do in `hint`; its
-attributes keep the parts typed. The base is no `ValueError`, so no careless `except ValueError` swallows it.
+Partial success is 3, usage is 2 and an interruption is 130: these are not exceptions. The number 13 (plans) belongs to
+a room that is still to come. A class says what happened in its message and what to do in `hint`; its attributes keep
+the parts typed. The base is no `ValueError`, so no careless `except ValueError` swallows it.
 
 This module does not print and does not exit.
 """
@@ -122,6 +128,51 @@ class SizeMismatch(IntegrityError):
     def __init__(self, path: str, expected: int, actual: int) -> None:
         super().__init__(f"{path}: expected {expected} bytes, found {actual}")
         self.path, self.expected, self.actual = path, expected, actual
+
+
+class QueryError(TagswarmError):
+    """A query cannot be answered as it stands; the place in its text is known."""
+
+    exit_code = 12
+    default_hint = "docs/reference/query.md has the whole language."
+
+    def __init__(
+        self, message: str, *, text: str = "", span: tuple[int, int] = (0, 0), hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.text, self.span = text, span
+
+
+class QuerySyntaxError(QueryError):
+    """The text is no query: the message names the problem, the span its place."""
+
+
+class UnreadableValue(QueryError):
+    """The value of a metatag is not of its type."""
+
+
+class UnknownWord(QueryError):
+    """A metatag takes words and this is none of them, or not one of this release's rating scheme."""
+
+
+class UnanswerableMetatag(QueryError):
+    """The release cannot answer the metatag: it needs a table that is not there, or a live site."""
+
+
+class UnknownTag(QueryError):
+    """No post has the tag; `suggestions` are spelled like it."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        text: str = "",
+        span: tuple[int, int] = (0, 0),
+        suggestions: Sequence[str] = (),
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, text=text, span=span, hint=hint)
+        self.suggestions = tuple(suggestions)
 
 
 class TransportError(TagswarmError):

@@ -10,6 +10,7 @@ Nothing here opens a file, checks a signature or compares documents with each ot
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import date
@@ -26,6 +27,8 @@ LATEST_LIMIT = 16 << 10
 KEYS_LIMIT = 64 << 10
 MANIFEST_LIMIT = 256 << 20
 """Bytes of a manifest when decompressed."""
+MANIFEST_LINES = 200_000
+"""Lines of a manifest: a volume has at most 50,000 images, and an archive and its index for each at the worst."""
 LINE_LIMIT = 4096
 """Bytes of one line of a manifest or of the list of withdrawals."""
 
@@ -288,26 +291,26 @@ class FileEntry:
 
     path: str
     """Of the file, or the name of the member inside its archive."""
-    size: int
+    size: Size
     """Bytes."""
-    sha256: str
-    root: str | None = None
+    sha256: Sha256
+    root: Sha256 | None = None
     """BEP 52 pieces root of a file; None for an empty file and for members."""
-    id: int | None = None
+    id: Size | None = None
     """The post; None for archives and their indexes."""
-    version: int | None = None
+    version: Size | None = None
     """Of the file of the post; None means 1, the first."""
     kind: str | None = None
     """What the bytes are, whatever the name says: `png`, `jpeg`, `mp4`."""
-    width: int | None = None
+    width: Size | None = None
     """Pixels, as displayed."""
-    height: int | None = None
+    height: Size | None = None
     md5: str | None = None
     """As the booru claims it; it never verifies the file."""
     engine: str | None = None
     archive: str | None = None
     """The archive that holds this member."""
-    offset: int | None = None
+    offset: Size | None = None
     """Where the bytes of the member begin in the archive."""
 
 
@@ -318,7 +321,7 @@ class Withdrawal:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     site: str
-    id: int
+    id: Size
     action: Literal["withdrawn", "purged", "replaced"]
     reason: str
     release: str
@@ -352,7 +355,11 @@ def parse_manifest(lines: Iterable[tuple[int, bytes]]) -> tuple[VolumeHeader, li
     numbered = iter(lines)
     _, first = next(numbered, (1, b""))
     header = VolumeHeader.parse(first, limit=LINE_LIMIT)
-    entries = [_entry(_FILES, number, line) for number, line in numbered]
+    entries: list[FileEntry] = []
+    for number, line in numbered:
+        if number > MANIFEST_LINES:
+            raise LimitExceeded(f"the manifest has more than {MANIFEST_LINES} lines")
+        entries.append(_entry(_FILES, number, line))
     for entry in entries:
         paths.check(entry.path)
         if entry.archive is not None:
@@ -372,9 +379,9 @@ def parse_withdrawals(data: bytes) -> list[Withdrawal]:
     Raises:
         FormatError: any of its kinds, with the number of the line.
     """
-    first, *rest = data.splitlines() or [b""]
-    check_format(codec.parse(first, limit=LINE_LIMIT), WITHDRAWN_FORMAT)
-    return [_entry(_WITHDRAWALS, number, line) for number, line in enumerate(rest, 2)]
+    lines = io.BytesIO(data)  # read line by line: the first bad one ends it, however many follow
+    check_format(codec.parse(lines.readline(), limit=LINE_LIMIT), WITHDRAWN_FORMAT)
+    return [_entry(_WITHDRAWALS, number, line.removesuffix(b"\n")) for number, line in enumerate(lines, 2)]
 
 
 def _line(value: Any, keys: tuple[str, ...]) -> bytes:

@@ -18,18 +18,15 @@ from tagswarm.manifests.models import FileEntry, VolumeEntry, Withdrawal
 from tagswarm.manifests.paths import FilePath
 
 from . import naming, volume_files
-from .facts import Look
-from .selection import Selection, Tree, outcome_of, trees
+from .facts import FileFact, Look
+from .renditions import Outcome
+from .selection import Selection, Tree, trees
 from .stage import Stage
 from .volume_files import Ready
-from .volumes import VolumeFile, plan
+from .volumes import VolumeFile, plan_in_order
 
 if TYPE_CHECKING:
     from .build import Work
-
-
-REPORT_EVERY = 10_000
-"""Files between two words of how far the planning is."""
 
 
 class Assembly:
@@ -118,88 +115,27 @@ class Assembly:
             )
 
     def _new(self, tree: Tree) -> Iterator[VolumeEntry]:
-        ready: dict[str, Ready] = {}
-        files = []
-        report, step = self._work.report, f"plan volumes of {tree.name}"
+        """The volumes of the files of a tree that no earlier release has, made one after the other."""
+        made = _Made(self._work, tree) if tree.rendition is not None else _Originals(self._work, tree)
+        report, step = self._work.report, f"write volumes of {tree.name}"
         report(StepStarted(step))
-        for item, file in self._candidates(tree):
-            ready[file.path] = item
-            files.append(file)
-            if not len(files) % REPORT_EVERY:
-                report(StepAdvanced(step, len(files)))
-        table = tree.volumes
-        plans = plan(files, table, tree=tree.name, generation=self._work.config.release.name)
-        report(StepFinished(step, len(files), sum(file.size for file in files)))
-        step = f"write volumes of {tree.name}"
-        report(StepStarted(step, len(plans), "volumes"))
-        done = size = 0
-        for planned in plans:
+        files = size = 0
+        generation = self._work.config.release.name
+        for planned in plan_in_order(made.files(), tree.volumes, tree=tree.name, generation=generation):
             self.archives += [archive.path for archive in planned.archives]
             self.archives += [archive.index for archive in planned.archives if archive.index is not None]
             entry = volume_files.write(
                 planned,
-                ready.__getitem__,
+                made.ready,
                 stage=self._stage,
                 journal=self._work.journal,
                 where=lambda path: tree.place(self._work.dataset, path),
-                piece_length=table.piece_length,
+                piece_length=tree.volumes.piece_length,
             )
-            done, size = done + 1, size + entry.bytes
-            report(StepAdvanced(step, done, size, planned.name))
+            files, size = files + entry.images, size + entry.bytes
+            report(StepAdvanced(step, files, size, planned.name))
             yield entry
-        report(StepFinished(step, done, size))
-
-    def _candidates(self, tree: Tree) -> Iterator[tuple[Ready, VolumeFile]]:
-        """Every file of a tree that no earlier release has, sorted by id."""
-        selection = Selection(self._work, tree.source)
-        return self._made(tree, selection) if tree.rendition is not None else self._originals(tree, selection)
-
-    def _originals(self, tree: Tree, selection: Selection) -> Iterator[tuple[Ready, VolumeFile]]:
-        posts = selection.posts
-        for file in selection.originals():
-            if selection.is_published(tree, file.id, file.name):
-                continue
-            fact, look = file.fact, file.fact.look
-            claimed = posts.md5[file.row].decode() or None
-            yield (
-                Ready(fact, file.id, tree.source.site, naming.by_id(file.name), md5=claimed),
-                VolumeFile(
-                    path=fact.path,
-                    id=file.id,
-                    size=fact.stat.size,
-                    width=None if look is None else look.width,
-                    height=None if look is None else look.height,
-                    year=int(posts.years[file.row]) or None,
-                ),
-            )
-
-    def _made(self, tree: Tree, selection: Selection) -> Iterator[tuple[Ready, VolumeFile]]:
-        posts = selection.posts
-        for task in selection.renderings(tree):
-            name = FilePath.parse(task.path)
-            if selection.is_published(tree, task.id, name):
-                continue
-            outcome = outcome_of(self._work, task)
-            if outcome.reason is not None:
-                continue
-            fact = self._work.journal.fact(task.path)
-            row = posts.find(task.id)
-            if fact is None or row is None:
-                raise IncompleteBuild(f"{task.path}: has not been made")
-            look = Look(kind=task.transform.format, width=outcome.width, height=outcome.height)
-            member = outcome.name or naming.by_id(name)
-            yield (
-                Ready(replace(fact, look=look), task.id, tree.source.site, member, engine=outcome.engine),
-                VolumeFile(
-                    path=task.path,
-                    id=task.id,
-                    size=fact.stat.size,
-                    width=outcome.width,
-                    height=outcome.height,
-                    year=int(posts.years[row]) or None,
-                    statistics=outcome.statistics,
-                ),
-            )
+        report(StepFinished(step, files, size))
 
     def _purged(self) -> set[tuple[str, int]]:
         return {(w.site, w.id) for w in self._work.taken if w.action == "purged"}
@@ -237,6 +173,85 @@ class Assembly:
                 whole = [replace(entry, engine=entry.engine or _engine(entry, header.engine)) for entry in kept]
                 draft = header.model_copy(update={"revision": revision})
                 yield volume_files.write_entries(draft, whole, self._stage)
+
+
+class _Originals:
+    """The originals of a tree that no earlier release has: in order for the plan, one by one for the manifests."""
+
+    def __init__(self, work: Work, tree: Tree) -> None:
+        self._work, self._tree = work, tree
+        self._selection = Selection(work, tree.source)
+
+    def files(self) -> Iterator[VolumeFile]:
+        """All of them, sorted by path."""
+        years = self._selection.posts.years
+        for file in self._selection.originals("path"):
+            if self._selection.is_published(self._tree, file.id, file.name):
+                continue
+            look = file.fact.look
+            yield VolumeFile(
+                path=file.fact.path,
+                id=file.id,
+                size=file.fact.stat.size,
+                width=None if look is None else look.width,
+                height=None if look is None else look.height,
+                year=int(years[file.row]) or None,
+            )
+
+    def ready(self, path: str) -> Ready:
+        """What the line of a manifest says of one."""
+        name = FilePath.parse(path)
+        fact, row = self._work.journal.fact(path), self._selection.posts.find(name.id)
+        if fact is None or row is None:
+            raise IncompleteBuild(f"{path}: has not been read")
+        claimed = self._selection.posts.md5[row].decode() or None
+        return Ready(fact, name.id, self._tree.source.site, naming.by_id(name), md5=claimed)
+
+
+class _Made:
+    """The images of a rendition that no earlier release has: in order for the plan, one by one for the manifests."""
+
+    def __init__(self, work: Work, tree: Tree) -> None:
+        self._work, self._tree = work, tree
+        self._selection = Selection(work, tree.source)
+
+    def files(self) -> Iterator[VolumeFile]:
+        """All of them, sorted by path; what could not be made is left out."""
+        years = self._selection.posts.years
+        for file, name in self._selection.pictures(self._tree, "path"):
+            if self._selection.is_published(self._tree, file.id, name):
+                continue
+            outcome = self._outcome(str(name))
+            if outcome.reason is None:
+                yield VolumeFile(
+                    path=str(name),
+                    id=file.id,
+                    size=self._fact(str(name)).stat.size,
+                    width=outcome.width,
+                    height=outcome.height,
+                    year=int(years[file.row]) or None,
+                    statistics=outcome.statistics,
+                )
+
+    def ready(self, path: str) -> Ready:
+        """What the line of a manifest says of one."""
+        name, outcome = FilePath.parse(path), self._outcome(path)
+        kind = "" if self._tree.transform is None else self._tree.transform.format
+        fact = replace(self._fact(path), look=Look(kind=kind, width=outcome.width, height=outcome.height))
+        member = outcome.name or naming.by_id(name)
+        return Ready(fact, name.id, self._tree.source.site, member, engine=outcome.engine)
+
+    def _outcome(self, path: str) -> Outcome:
+        noted = self._work.journal.last_made(path)
+        if noted is None:
+            raise IncompleteBuild(f"{path}: has not been made")
+        return Outcome.parse(noted)
+
+    def _fact(self, path: str) -> FileFact:
+        fact = self._work.journal.fact(path)
+        if fact is None:
+            raise IncompleteBuild(f"{path}: has not been made")
+        return fact
 
 
 def _engine(entry: FileEntry, usual: str | None) -> str | None:

@@ -9,13 +9,14 @@ Nothing is signed here, and `latest.json` is not touched: that is for `sign`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tagswarm.manifests import codec, disk
-from tagswarm.manifests.errors import AuditFailed, ConfigInvalid
+from tagswarm.manifests.errors import AuditFailed, ConfigInvalid, ReleaseError, Unreadable
 from tagswarm.manifests.events import Notice, Report, StepFinished, StepStarted, silent
 from tagswarm.manifests.models import Dataset as DatasetValue
 from tagswarm.manifests.models import (
@@ -30,17 +31,19 @@ from tagswarm.manifests.models import (
     Withdrawal,
     render_withdrawals,
 )
+from tagswarm.manifests.paths import escape
 from tagswarm.manifests.version import VERSION
 
 from . import config as configuration
 from . import dumps, gate, hashing, history, readme, selection, statistics, withdrawals
 from .assembly import Assembly
+from .audit import waivers
 from .config import Config
 from .dumps import Metadata
 from .history import Release
 from .journal import Journal
 from .outcome import AuditOutcome, BuildOutcome
-from .stage import STATE, Stage
+from .stage import STATE, Stage, check_places
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,8 @@ def build(dataset: Path, *, workers: int | None = None, rehash: bool = False, re
     """
     with _opened(dataset, workers, report) as work:
         _keeps_promises(work)
+        _still_there(work)
+        _has_places(work)
         files_read = _read(work, rehash=rehash)
         audited = _pass(gate.write(work))
         images_made, failed = selection.make_renditions(work)
@@ -108,13 +113,24 @@ def build(dataset: Path, *, workers: int | None = None, rehash: bool = False, re
 
 @contextmanager
 def _opened(dataset: Path, workers: int | None, report: Report) -> Iterator[Work]:
+    _can_be_named(dataset)
     config = configuration.load(dataset)
+    waivers.check(config.waivers)  # a misspelt one is told now, not after every file was read
     with disk.locked(dataset / STATE / "lock"), Journal(dataset / STATE / "journal.sqlite") as journal:
-        previous = history.newest(dataset, config.dataset.id, other_than=config.release.name)
+        previous = history.newest(dataset, config.dataset.id, before=config.release.name)
         history.note(previous, journal)
         taken = _taken(dataset, config, previous)
         metadata = dumps.normalised(dataset, config, taken, report)
         yield Work(dataset, config, journal, previous, taken, metadata, workers, report)
+
+
+def _can_be_named(dataset: Path) -> None:
+    try:
+        str(dataset.absolute()).encode()
+    except UnicodeEncodeError as failure:
+        raise Unreadable(
+            f"{escape(str(dataset))}: the name of the folder is not UTF-8", hint="Rename the folder, or one above it."
+        ) from failure
 
 
 def _taken(dataset: Path, config: Config, previous: Release | None) -> list[Withdrawal]:
@@ -128,10 +144,19 @@ def _taken(dataset: Path, config: Config, previous: Release | None) -> list[With
 
 def _read(work: Work, *, rehash: bool) -> int:
     files = 0
+    archives = history.archives(work.dataset, work.config, work.previous, work.journal)
     for source in work.config.sites():
         length = source.volumes.piece_length
         tree = source.originals
-        hashing.scan(work.dataset, tree, work.journal, piece_length=length, rehash=rehash, report=work.report)
+        hashing.scan(
+            work.dataset,
+            tree,
+            work.journal,
+            piece_length=length,
+            rehash=rehash,
+            report=work.report,
+            archives=archives,
+        )
         files += hashing.read_tree(
             work.dataset, tree, work.journal, piece_length=length, workers=work.workers, report=work.report
         )
@@ -168,6 +193,49 @@ def _keeps_promises(work: Work) -> None:
                     f"{tree.name}: transform: is another one than was published",
                     hint="Published files never change: give the new rendition a new name.",
                 )
+
+
+def _still_there(work: Work) -> None:
+    """Refuse to carry over what is no longer here.
+
+    Only what nothing else looks at: the audit misses originals, and a lost image of a rendition is made again.
+
+    Raises:
+        ReleaseError: archives, or files of a rendition that release.toml no longer has, are gone.
+    """
+    previous = work.previous
+    if previous is None:
+        return
+    watched = {tree.name for tree in selection.trees(work.config) if tree.volumes.layout == "loose"}
+    carried = (entry for entry in previous.root.volumes if entry.layout != "loose" or entry.rendition not in watched)
+    lost = sorted(
+        path
+        for volume in carried
+        for path in previous.paths(volume)
+        if not os.path.lexists(work.dataset / path) and not _is_taken(work, volume, path)
+    )
+    if lost:
+        listed = ", ".join(lost[:3]) + (", ..." if len(lost) > 3 else "")
+        raise ReleaseError(
+            f"{len(lost):,} files that release {previous.root.release} published are no longer here: {listed}",
+            hint="Restore them from a mirror or a backup: a release carries over what was published before it.",
+        )
+
+
+def _is_taken(work: Work, volume: VolumeEntry, path: str) -> bool:
+    """Whether the post of a loose file is taken back, so that the file may go."""
+    if volume.layout != "loose":
+        return False
+    known = work.journal.published(path)
+    return known is not None and ((known.site, known.id) in work.gone or path in {w.path for w in work.taken})
+
+
+def _has_places(work: Work) -> None:
+    """Refuse a dataset that what is made could not be put into."""
+    made = selection.trees(work.config)
+    packed = [tree.name for tree in made if tree.volumes.layout != "loose"]
+    rendered = [tree.name for tree in made if tree.rendition is not None]
+    check_places(work.dataset, moved=["releases", "volumes", *packed], written=rendered)
 
 
 def _assemble(work: Work, audited: AuditOutcome, files_read: int, images_made: int) -> BuildOutcome:
@@ -222,6 +290,10 @@ def _assemble(work: Work, audited: AuditOutcome, files_read: int, images_made: i
     if held := volumes.purged_bytes():
         listed = ", ".join(held[:5]) + (", ..." if len(held) > 5 else "")
         report(Notice(f"{len(held)} files here still hold purged posts; delete them: {listed}"))
+    withheld = sum(source.withheld for source in work.metadata.sources)
+    if withheld and config.release.publish_raw:
+        rows = "1 row" if withheld == 1 else f"{withheld:,} rows"
+        report(Notice(f"the raw dumps publish {rows} of posts taken back; cut them out, or set publish_raw = false"))
     report(StepFinished(step, len(root.objects)))
     return BuildOutcome(
         release=root.release,

@@ -1,7 +1,7 @@
 """Files against what was promised of them: the part of a verification that runs in worker processes.
 
 A file is first asked for its size, then read; before it is called damaged it is read again, past the cache, because
-memory and cables fail more often than disks. Links are never followed.
+memory and cables fail more often than disks. A link in the place of a file is not followed.
 
 Nothing here knows releases, volumes or signatures.
 """

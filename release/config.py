@@ -6,21 +6,26 @@ Nothing here looks at the tree of images: whether a path exists is found out by 
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tagswarm.imaging.transform import PRESETS, Transform
 from tagswarm.manifests import disk, paths
-from tagswarm.manifests.errors import ConfigInvalid, TagswarmError
+from tagswarm.manifests.errors import ConfigInvalid, FormatError, TagswarmError
 from tagswarm.manifests.models import DatasetId, Layout, Name
 from tagswarm.manifests.records import RatingScheme
+from tagswarm.manifests.signing import PublicKey
 
 from .sources import FORMATS
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 FILE = "release.toml"
 FORMAT = "tagswarm.config/1"
@@ -31,15 +36,42 @@ KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 RESERVED = frozenset({"metadata", "releases", "volumes"})
 
 
+def _folder(value: str) -> str:
+    """A name that is safe as a folder on every system."""
+    try:
+        paths.check(value)
+    except FormatError as failure:
+        raise ValueError(str(failure)) from failure
+    return value
+
+
+def _line(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("holds a line break or another character that is not shown; it is published as one line")
+    return value
+
+
+def _public_key(value: str) -> str:
+    try:
+        PublicKey.parse(value)
+    except FormatError as failure:
+        raise ValueError(str(failure)) from failure
+    return value
+
+
 def _tree(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9]{1,32}", value):
         raise ValueError("a tree is one folder of lower case letters and digits, such as original or 512px")
     if value in RESERVED:
         raise ValueError(f"{value} is a folder of the release itself")
-    return value
+    return _folder(value)
 
 
 Tree = Annotated[str, AfterValidator(_tree)]
+Line = Annotated[str, Field(max_length=1000), AfterValidator(_line)]
+"""Text that is published for people to read."""
+Rating = Literal["safe", "g", "s", "q", "e"]
+"""A rating of some scheme."""
 
 
 def _piece_length(value: int) -> int:
@@ -49,7 +81,7 @@ def _piece_length(value: int) -> int:
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class DatasetTable(_Table):
@@ -57,17 +89,17 @@ class DatasetTable(_Table):
 
     id: DatasetId
     name: Name
-    title: str = ""
-    homepage: str | None = None
-    licence: str | None = None
-    contact: str | None = None
+    title: Line = ""
+    homepage: Line | None = None
+    licence: Line | None = None
+    contact: Line | None = None
 
 
 class ReleaseTable(_Table):
     """[release]: what changes with each one."""
 
-    name: Name
-    issued: date
+    name: Annotated[Name, AfterValidator(_folder)]
+    issued: Annotated[date, Field(le=date(9999, 1, 1))]
     publish_raw: bool = True
     """Carry the raw dumps of the metadata, compressed, with the release."""
 
@@ -105,7 +137,7 @@ class SourceTable(_Table):
     """Globs relative to the dataset, sorted when expanded."""
     format: str | None = None
     """A name of the reference page of formats; recognised by content where it is left out."""
-    rating_scheme: RatingScheme | None = None
+    rating_scheme: Annotated[RatingScheme, Field(strict=False)] | None = None
     originals: Tree = "original"
     volumes: VolumesTable = VolumesTable(piece_length=MIB)
 
@@ -121,8 +153,10 @@ class RenditionTable(_Table):
 
     name: Tree
     made_from: Tree = Field(default="original", alias="from")
-    ratings: list[str] | None = None
+    ratings: Annotated[list[Rating], Field(min_length=1)] | None = None
     """Which posts: those with one of these ratings; every post where it is left out."""
+    query: Annotated[Line, Field(min_length=1)] | None = None
+    """Which posts: those that a query answers, instead of `ratings`."""
     preset: str | None = None
     transform: dict[str, str | int | bool] | None = None
     naming: Literal["id", "booru-chars"] = "id"
@@ -132,6 +166,8 @@ class RenditionTable(_Table):
 
     @model_validator(mode="after")
     def _one_transform(self) -> RenditionTable:
+        if self.query is not None and self.ratings is not None:
+            raise ValueError("a rendition has ratings or a query, not both: write rating:g into the query")
         if self.preset is not None and self.transform is not None:
             raise ValueError("a rendition has a preset or a transform, not both")
         if self.transform is None and (self.preset or self.name) not in PRESETS:
@@ -152,7 +188,7 @@ class WaiverTable(_Table):
     """[[waivers]]: findings that may stand, by name; published with the release."""
 
     finding: str
-    reason: Annotated[str, Field(min_length=3)]
+    reason: Annotated[Line, Field(min_length=3)]
     ids: list[int] | None = None
     """Only those of these posts; all of that name where it is left out."""
     site: Name | None = None
@@ -161,7 +197,7 @@ class WaiverTable(_Table):
 class SigningTable(_Table):
     """[signing]: who signs the releases of this dataset."""
 
-    keys: list[str] = []
+    keys: list[Annotated[str, AfterValidator(_public_key)]] = []
     """minisign public keys, the line that begins with RW."""
     threshold: Annotated[int, Field(ge=1)] = 1
 
@@ -194,7 +230,10 @@ class Config(_Table):
                 raise ValueError(
                     f"the rendition {rendition.name!r} is made from {rendition.made_from!r}, which no source has"
                 )
-        if self.signing.keys and self.signing.threshold > len(self.signing.keys):
+        for number, waiver in enumerate(self.waivers):
+            if waiver.site is not None and waiver.site not in {source.site for source in self.sources}:
+                raise ValueError(f"waivers.{number}.site: there is no source for the site {waiver.site!r}")
+        if self.signing.threshold > max(1, len(set(self.signing.keys))):
             raise ValueError("signing.threshold is larger than the number of signing.keys")
         return self
 
@@ -233,9 +272,11 @@ def load(dataset: Path) -> Config:
             f"{path}: there is no such file", hint=f"Run `tagswarm release init {dataset}` to write one."
         )
     try:
-        table = tomllib.loads(disk.read(path, limit=CONFIG_LIMIT).decode())
+        table = tomllib.loads(disk.read(path, limit=CONFIG_LIMIT).decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
         raise ConfigInvalid(f"{path}: is not TOML: {failure}") from failure
+    except RecursionError as failure:
+        raise ConfigInvalid(f"{path}: is nested too deep") from failure
     return parse(table, str(path))
 
 
@@ -251,10 +292,34 @@ def parse(table: dict[str, object], where: str = FILE) -> Config:
     try:
         return Config.model_validate(table)
     except ValidationError as failure:
-        problems = [
-            f"{paths.escape('.'.join(map(str, e['loc']))) or 'the file'}: {e['msg'].removeprefix('Value error, ')}"
-            for e in failure.errors(include_url=False, include_input=False)
-        ]
-        raise ConfigInvalid(f"{where}: " + "; ".join(problems[:5])) from failure
+        problems = [_problem(error) for error in failure.errors(include_url=False, include_input=False)[:5]]
+        raise ConfigInvalid(f"{where}: " + "; ".join(problems)) from failure
     except TagswarmError as failure:
         raise ConfigInvalid(f"{where}: {failure}") from failure
+
+
+_TABLES = (Config, DatasetTable, ReleaseTable, SourceTable, RenditionTable, VolumesTable, WaiverTable, SigningTable)
+_KEYS = sorted({field.alias or name for table in _TABLES for name, field in table.model_fields.items()})
+
+
+def _problem(error: ErrorDetails) -> str:
+    """What is wrong with one key, for a person: the place, counted from 0 in lists, and a sentence."""
+    key = str(error["loc"][-1]) if error["loc"] else ""
+    match error["type"]:
+        case "extra_forbidden":
+            close = difflib.get_close_matches(key, _KEYS, 1)
+            said = "there is no such key" + (f"; did you mean {close[0]}?" if close else "")
+        case "missing":
+            said = "is missing"
+        case "string_pattern_mismatch" if key == "id":
+            said = "must be 32 hex digits, as `init` writes them"
+        case "string_pattern_mismatch":
+            said = "must be a name: up to 64 characters a-z 0-9 . _ -, the first one a letter or a digit"
+        case "too_short" | "string_too_short":
+            said = f"must have a length of at least {error['ctx']['min_length']}"
+        case "date_type":
+            said = "must be a date without quotes, such as 2026-11-20"
+        case _:
+            said = error["msg"].removeprefix("Value error, ")
+    place = paths.escape(".".join(map(str, error["loc"])))
+    return f"{place}: {said}" if place else said

@@ -176,12 +176,14 @@ _KINDS = ("added", "removed", "changed", "carried")
 
 
 def _table(dataset: Path, root: Root, name: str) -> Path:
-    path = dataset / published.folder(root.release) / "metadata" / tables.file_name(name)
-    if not path.exists():
+    path = f"{published.folder(root.release)}/metadata/{tables.file_name(name)}"
+    listed = [item for item in root.objects if item.path == path]
+    if not listed or not (dataset / path).exists():
         raise IncompleteBuild(
-            f"{path}: there is no such file", hint="Fetch the metadata of the release, or compare other ones."
+            f"{dataset / path}: there is no such file", hint="Fetch the metadata of the release, or compare other ones."
         )
-    return path
+    manifest.check_object(dataset, listed[0])
+    return dataset / path
 
 
 def _posts(dataset: Path, before: Root, after: Root, report: Report) -> tuple[Counts, int]:

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tagswarm.manifests import codec, disk, paths
-from tagswarm.manifests.errors import ConfigInvalid, FormatError
+from tagswarm.manifests.errors import ConfigInvalid, FormatError, JournalCorrupt
 from tagswarm.manifests.events import Report, StepAdvanced, StepFinished, StepStarted
 from tagswarm.manifests.models import Withdrawal
+from tagswarm.manifests.statements import KEYS, LATEST
 from tagswarm.manifests.version import VERSION
 
 from . import metadata
@@ -32,6 +33,8 @@ LEVEL = 9
 PACKED = (".gz", ".xz", ".zst", ".bz2", ".zip")
 """Dumps that are carried as they are."""
 
+_MADE = {(STATE,), ("releases",), ("volumes",), (LATEST,), (KEYS,)}
+
 
 @dataclass(frozen=True, slots=True)
 class SourceSummary:
@@ -41,6 +44,8 @@ class SourceSummary:
     format: str
     rating_scheme: str
     posts: int
+    withheld: int
+    """Rows of posts that were taken back: they stand in the raw dumps still."""
     rejects: int
 
 
@@ -78,8 +83,15 @@ def normalised(dataset: Path, config: Config, taken: Sequence[Withdrawal], repor
     else:
         _forget(folder.parent)
         _read(dataset, config, found, gone=frozenset(gone), folder=folder, report=report)
-    rows = codec.parse(disk.read(folder / SUMMARY, limit=SUMMARY_LIMIT), limit=SUMMARY_LIMIT)
-    return Metadata(folder, tuple(SourceSummary(**row) for row in rows))
+    return Metadata(folder, _summaries(folder / SUMMARY))
+
+
+def _summaries(path: Path) -> tuple[SourceSummary, ...]:
+    data = disk.read(path, limit=SUMMARY_LIMIT)
+    try:
+        return tuple(SourceSummary(**row) for row in codec.parse(data, limit=SUMMARY_LIMIT))
+    except (FormatError, TypeError) as failure:
+        raise JournalCorrupt(f"{path}: {failure}") from failure
 
 
 def _expand(dataset: Path, source: SourceTable) -> list[Path]:
@@ -89,11 +101,23 @@ def _expand(dataset: Path, source: SourceTable) -> list[Path]:
             raise ConfigInvalid(
                 f"sources.metadata: {pattern!r} leaves the dataset", hint="Move or copy the dumps into it."
             )
-        matched = {path for path in dataset.glob(pattern) if path.is_file()}
+        matched = {path for path in _matching(dataset, pattern) if path.is_file()}
         if not matched:
             raise ConfigInvalid(f"sources.metadata: {dataset / pattern}: there is no such file")
         found |= matched
     return sorted(found)
+
+
+def _matching(dataset: Path, pattern: str) -> Iterator[Path]:
+    """What a glob matches, without what a build makes itself: no release is made from documents of an earlier one."""
+    try:
+        for path in dataset.glob(pattern):
+            if path.relative_to(dataset).parts[:1] not in _MADE:
+                yield path
+    except (ValueError, IndexError, NotImplementedError) as failure:
+        raise ConfigInvalid(f"sources.metadata: {pattern!r} is not a glob: {failure}") from failure
+    except OSError as failure:
+        raise disk.error_of(failure, dataset / pattern) from failure
 
 
 def _key(dataset: Path, config: Config, found: Sequence[list[Path]], gone: Sequence[tuple[str, int]]) -> str:
@@ -134,7 +158,10 @@ def _read(
     if config.release.publish_raw:
         for number, dumps in enumerate(found):
             _carry(dumps, folder / "raw" / f"{number:02}", report)
-    rows = [asdict(SourceSummary(s.site, s.format, s.scheme, s.posts, sum(s.rejects.values()))) for s in read.sources]
+    rows = [
+        asdict(SourceSummary(s.site, s.format, s.scheme, s.posts, s.withheld, sum(s.rejects.values())))
+        for s in read.sources
+    ]
     disk.write(folder / SUMMARY, codec.pretty(rows))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import BinaryIO, TypeVar
 from tagswarm.imaging import pool
 from tagswarm.imaging.decode import inspect
 from tagswarm.imaging.kind import is_image
-from tagswarm.imaging.probe import sniff
+from tagswarm.imaging.probe import HEAD, sniff
 from tagswarm.imaging.verdict import Limits, Refusal
 from tagswarm.manifests import disk
 from tagswarm.manifests.digest import FileDigest, digest_bytes, digest_file
@@ -39,6 +40,8 @@ SLOWEST = 2_000_000
 """Bytes a second that the slowest disk gives: it sets the time a large file may take."""
 BATCH = 500
 """Files whose facts are written as one."""
+SLICE_BYTES, SLICE_FILES = 1 << 20, 64
+"""A worker gets files by so many bytes, or so many: of small ones, each would cost as much to hand over as to hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,11 @@ class Reading:
     """Bytes, when it was listed: they decide how long the reading may take."""
     piece_length: int
     look: bool = True
+
+
+def read_slice(tasks: tuple[Reading, ...]) -> list[FileFact]:
+    """Read some files, in a worker."""
+    return [read(task) for task in tasks]
 
 
 def read(task: Reading) -> FileFact:
@@ -81,15 +89,13 @@ def _stat(file: BinaryIO) -> Stat:
 
 
 def _read(file: BinaryIO, size: int, task: Reading) -> tuple[FileDigest, Look | None]:
-    head = file.read(4096)
-    kind = sniff(head)
-    if task.look and is_image(kind) and size <= WHOLE:
-        data = head + file.read()
-        return digest_bytes(data, task.piece_length), look_at(data)
-    file.seek(0)
-    digest = digest_file(file, task.piece_length)
     if not task.look:
-        return digest, None
+        return digest_file(file, task.piece_length), None
+    kind = sniff(os.pread(file.fileno(), HEAD, 0))
+    if is_image(kind) and size <= WHOLE:
+        data = file.read()
+        return digest_bytes(data, task.piece_length), look_at(data)
+    digest = digest_file(file, task.piece_length)
     if is_image(kind):
         return digest, Look(kind=kind, reason="too-large", detail=f"{size} bytes; at most {WHOLE} are decoded")
     reason = "empty" if size == 0 else "not-an-image"
@@ -111,16 +117,25 @@ def look_at(data: bytes) -> Look:
     )
 
 
-def scan(dataset: Path, name: str, journal: Journal, *, piece_length: int, rehash: bool, report: Report) -> int:
+def scan(
+    dataset: Path,
+    name: str,
+    journal: Journal,
+    *,
+    piece_length: int,
+    rehash: bool,
+    report: Report,
+    archives: AbstractSet[str] = frozenset(),
+) -> int:
     """List the files of a tree in the journal; those that are new or changed are to be read.
 
-    Returns how many files fit the layout.
+    The `archives`, which releases put into the tree, are passed over. Returns how many files fit the layout.
     """
     step = f"list {name}"
     report(StepStarted(step))
     journal.forget_strays(name)
     files, prefixes = 0, []
-    for prefix, found, strays in tree.buckets(dataset, name):
+    for prefix, found, strays in tree.buckets(dataset, name, archives):
         journal.note_bucket(name, prefix, found, strays, piece_length=piece_length, rehash=rehash)
         prefixes.append(prefix)
         files += len(found)
@@ -155,22 +170,49 @@ def read_tree(
 
 
 def facts_of(tasks: Iterable[Reading], workers: int | None) -> Iterator[FileFact]:
-    """Read files in the pool, in the order in which they are done; every task gives exactly one fact."""
-    lost: list[tuple[Reading, pool.Lost]] = []
-    for task, outcome in pool.run(read, tasks, workers=workers, seconds=_allowed):
+    """Read files in the pool, in the order in which they are done; every task gives exactly one fact.
+
+    Where a slice is lost, its files are read again one by one, so that only the one to blame is without its look.
+    """
+    suspects: list[Reading] = []
+    for slice_, outcome in pool.run(read_slice, _slices(tasks), workers=workers, seconds=_allowed_slice, retries=0):
         if isinstance(outcome, pool.Lost):
-            lost.append((task, outcome))
+            suspects += slice_
         else:
-            yield outcome
+            yield from outcome
+    lost: list[tuple[Reading, pool.Lost]] = []
+    for task, found in pool.run(read, suspects, workers=workers, seconds=_allowed):
+        if isinstance(found, pool.Lost):
+            lost.append((task, found))
+        else:
+            yield found
     reasons = {task.path: Look(kind="unknown", reason=why.reason, detail=why.detail) for task, why in lost}
     again = (replace(task, look=False) for task, _ in lost)
-    for task, outcome in pool.run(read, again, workers=workers, seconds=_allowed):
+    for task, found in pool.run(read, again, workers=workers, seconds=_allowed):
         look = reasons[task.path]
-        if isinstance(outcome, pool.Lost):
+        if isinstance(found, pool.Lost):
             nothing = Stat(size=task.size, mtime_ns=0, inode=0)
-            yield FileFact(path=task.path, stat=nothing, look=replace(look, reason="unreadable", detail=outcome.detail))
+            yield FileFact(path=task.path, stat=nothing, look=replace(look, reason="unreadable", detail=found.detail))
         else:
-            yield replace(outcome, look=outcome.look or look)
+            yield replace(found, look=found.look or look)
+
+
+def _slices(tasks: Iterable[Reading]) -> Iterator[tuple[Reading, ...]]:
+    """Cut a stream of files into slices; only a file that is alone may be larger than a slice."""
+    part: list[Reading] = []
+    size = 0
+    for task in tasks:
+        if part and (size + task.size > SLICE_BYTES or len(part) == SLICE_FILES):
+            yield tuple(part)
+            part, size = [], 0
+        part.append(task)
+        size += task.size
+    if part:
+        yield tuple(part)
+
+
+def _allowed_slice(tasks: tuple[Reading, ...]) -> float:
+    return pool.SECONDS + sum(task.size for task in tasks) / SLOWEST
 
 
 def _allowed(task: Reading) -> float:

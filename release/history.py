@@ -9,15 +9,17 @@ Nothing here decides what a new release takes over.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tagswarm.manifests import codec, disk, models
-from tagswarm.manifests.errors import ConfigInvalid, DigestMismatch, TagswarmError
+from tagswarm.manifests.errors import ConfigInvalid, DigestMismatch, ReleaseError, SizeMismatch, TagswarmError
 from tagswarm.manifests.models import FileEntry, Object, Root, VolumeEntry, VolumeHeader, Withdrawal
 
 from . import published
+from .config import Config
 from .facts import PublishedFile
 from .journal import Journal
 
@@ -39,9 +41,13 @@ class Release:
         """Read a file that the root lists, and check it.
 
         Raises:
+            SizeMismatch: it is longer or shorter than the root says.
             DigestMismatch: it is not what the root says.
         """
-        data = disk.read(self.dataset / listed.path, limit=listed.size)
+        with disk.open_read(self.dataset / listed.path) as file, disk.failures(listed.path):
+            if (size := os.fstat(file.fileno()).st_size) != listed.size:
+                raise SizeMismatch(listed.path, listed.size, size)
+            data = file.read(listed.size)
         if (found := hashlib.sha256(data).hexdigest()) != listed.sha256:
             raise DigestMismatch(listed.path, listed.sha256, found)
         return data
@@ -62,6 +68,17 @@ class Release:
         listed = next((listed for listed in self.root.objects if listed.path == path), None)
         return [] if listed is None else models.parse_withdrawals(self.read(listed))
 
+    def paths(self, volume: VolumeEntry) -> Iterator[str]:
+        """The path of every file of a volume; of a packed one its archives and their indexes."""
+        for listed in volume.lists:
+            yield from self.read(listed).decode().splitlines()
+
+    def archives(self) -> Iterator[str]:
+        """The path of every archive and index of the packed volumes."""
+        for volume in self.root.volumes:
+            if volume.layout != "loose":
+                yield from self.paths(volume)
+
     def files(self) -> Iterator[PublishedFile]:
         """Every file of a post in every volume."""
         for volume in self.root.volumes:
@@ -80,15 +97,29 @@ class Release:
                     )
 
 
-def newest(dataset: Path, dataset_id: str, *, other_than: str) -> Release | None:
-    """The release with the highest sequence, the named one left out; None for the first release of a dataset.
+def newest(dataset: Path, dataset_id: str, *, before: str) -> Release | None:
+    """The release that the one named `before` follows: the newest; None for the first release of a dataset.
 
     Raises:
+        ReleaseError: another release follows the named one already, or the published one is not here.
         ConfigInvalid: a release in the tree belongs to another dataset.
+        DigestMismatch: the root is not the published one.
         FormatError: a root is malformed.
     """
-    for name in reversed(published.releases(dataset)):
-        if name == other_than:
+    names = published.releases(dataset)
+    latest = published.read_latest(dataset)
+    if latest is not None and latest.release not in names:
+        raise ReleaseError(
+            f"releases/{latest.release}: latest.json names this release, and it is not here",
+            hint="Restore the folder from a mirror or a backup: a new release begins where the published one ends.",
+        )
+    if before in names[:-1]:
+        raise ReleaseError(
+            f"{before}: the release {names[-1]} follows it already, and stands on its files",
+            hint="Set release.name in release.toml to the newest release or to a new one.",
+        )
+    for name in reversed(names):
+        if name == before:
             continue
         root, data = published.read_root(dataset, name)
         if root.dataset.id != dataset_id:
@@ -96,8 +127,27 @@ def newest(dataset: Path, dataset_id: str, *, other_than: str) -> Release | None
                 f"dataset.id: releases/{name} belongs to the dataset {root.dataset.id}, not to {dataset_id}",
                 hint="Put the id of the published releases back into release.toml.",
             )
-        return Release(root, hashlib.sha256(data).hexdigest(), dataset)
+        sha256 = hashlib.sha256(data).hexdigest()
+        if latest is not None and latest.release == name and latest.root.sha256 != sha256:
+            raise DigestMismatch(f"releases/{name}/release.json", latest.root.sha256, sha256)
+        return Release(root, sha256, dataset)
     return None
+
+
+def archives(dataset: Path, config: Config, previous: Release | None, journal: Journal) -> set[str]:
+    """The archives and indexes that may lie among the originals: of the last release, and of the one being made."""
+    found = {path for source in config.sites() for path in journal.archives(source.originals)}
+    for release in (previous, _built(dataset, config.release.name)):
+        found.update(() if release is None else release.archives())
+    return found
+
+
+def _built(dataset: Path, name: str) -> Release | None:
+    """A release that is there already, by its name."""
+    if name not in published.releases(dataset):
+        return None
+    root, data = published.read_root(dataset, name)
+    return Release(root, hashlib.sha256(data).hexdigest(), dataset)
 
 
 def note(release: Release | None, journal: Journal) -> None:

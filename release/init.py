@@ -23,6 +23,7 @@ from pathlib import Path
 from tagswarm.imaging.transform import PRESETS
 from tagswarm.manifests import disk
 from tagswarm.manifests.errors import ConfigInvalid, TagswarmError
+from tagswarm.manifests.paths import escape
 from tagswarm.manifests.records import Post, RatingScheme
 
 from . import config, tree
@@ -99,7 +100,11 @@ def init(
             _TAIL,
         ]
     )
-    config.parse(tomllib.loads(text), str(path))
+    try:
+        config.parse(tomllib.loads(text), "init")
+    except ConfigInvalid as failure:
+        hint = "Give another --name, --site, --release or --issued."
+        raise ConfigInvalid(failure.message, hint=hint) from failure
     disk.write(path, text.encode())
     return path
 
@@ -322,7 +327,7 @@ def _scheme(source: _Source) -> tuple[RatingScheme, str]:
 def _unknown(unknown: dict[str, str]) -> str:
     if not unknown:
         return ""
-    lines = [f"#   {json.dumps(path)}: {json.dumps(reason)[1:-1]}" for path, reason in sorted(unknown.items())[:20]]
+    lines = [f"#   {json.dumps(path)}: {escape(reason)}" for path, reason in sorted(unknown.items())[:20]]
     more = [f"#   and {len(unknown) - 20} more"] if len(unknown) > 20 else []
     return "\n".join(["# Not taken for metadata:", *lines, *more, ""])
 

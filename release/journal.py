@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,12 +19,14 @@ from typing import Any, Self
 
 from tagswarm.manifests.digest import FileDigest
 from tagswarm.manifests.errors import DiskFull, JournalCorrupt, StoreError
-from tagswarm.manifests.paths import FilePath
+from tagswarm.manifests.paths import FilePath, escape
 
 from .facts import FileFact, Look, PublishedFile, Stat, Stray
 from .tree import Found
 
 VERSION = 1
+CACHE = 64 << 20
+"""Bytes of the journal that are kept in memory."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
@@ -47,6 +50,7 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITH
 
 _PUBLISHED = "tree, site, id, version, path, sha256, volume, archive"
 _FACT = "path, size, mtime_ns, inode, piece_length, sha256, md5, root, pieces, layer, look, formerly"
+_DAMAGED = re.compile("malformed|decode")
 
 
 @contextlib.contextmanager
@@ -57,9 +61,13 @@ def _mapped(path: Path) -> Iterator[None]:
         message = str(failure)
         if "full" in message:
             raise DiskFull(f"{path}: the disk is full") from failure
-        if isinstance(failure, sqlite3.OperationalError) and "malformed" not in message:
+        if "readonly" in message:
+            raise StoreError(f"{path}: {message}", hint=f"Check the owner and permissions of {path}*.") from failure
+        if isinstance(failure, sqlite3.OperationalError) and not _DAMAGED.search(message):
             raise StoreError(f"{path}: {message}") from failure
         raise JournalCorrupt(f"{path}: {message}") from failure
+    except UnicodeDecodeError as failure:  # SQLite hands out text as it lies there
+        raise JournalCorrupt(f"{path}: {failure}") from failure
 
 
 class Journal:
@@ -72,6 +80,7 @@ class Journal:
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute(f"PRAGMA cache_size = -{CACHE >> 10}")
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version not in {0, VERSION}:
                 raise JournalCorrupt(f"{path}: has version {version}; this program reads version {VERSION}")
@@ -92,7 +101,8 @@ class Journal:
             try:
                 yield
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk may have ended it already
+                    self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
 
@@ -110,14 +120,12 @@ class Journal:
     ) -> None:
         """Take over what a folder holds: new and changed files lose their digest, those that are gone are forgotten."""
         with self.batch():
-            known = {
-                row[0]: row[1:]
-                for row in self._db.execute(
-                    "SELECT path, size, mtime_ns, inode, piece_length FROM files WHERE path >= ? AND path < ?",
-                    (prefix, prefix[:-1] + "0"),  # "0" follows "/": exactly the paths that begin with the prefix
-                )
-                if row[0].count("/") == prefix.count("/")
-            }
+            rows = self._db.execute(
+                "SELECT path, size, mtime_ns, inode, piece_length FROM files WHERE path >= ? AND path < ?",
+                (prefix, prefix[:-1] + "0"),  # "0" follows "/": exactly the paths that begin with the prefix
+            )
+            # Files lie in buckets only: directly in a tree there are strays, and archives that no scan finds.
+            known = {} if prefix == f"{tree}/" else {row[0]: row[1:] for row in rows}
             for file in found:
                 stat = file.stat
                 row = known.pop(file.path, None)
@@ -220,6 +228,22 @@ class Journal:
             row = self._db.execute(f"SELECT {_FACT} FROM files WHERE path = ?", (path,)).fetchone()
         return None if row is None else _fact(row)
 
+    def by_path(self, tree: str) -> Iterator[tuple[int, FileFact]]:
+        """Every file of a tree with the id in its name, sorted by path; the files of a post stand together."""
+        last = f"{tree}/"
+        while True:
+            with _mapped(self.path):
+                rows = self._db.execute(
+                    f"SELECT id, {_FACT} FROM files WHERE path > ? AND path < ? AND id IS NOT NULL"
+                    " ORDER BY path LIMIT 2000",
+                    (last, f"{tree}0"),  # "0" follows "/"
+                ).fetchall()
+            if not rows:
+                return
+            for row in rows:
+                yield row[0], _fact(row[1:])
+            last = rows[-1][1]
+
     def in_tree(self, tree: str) -> Iterator[tuple[int, FileFact]]:
         """Every file of a tree with the id in its name, sorted by id, then by path."""
         last: tuple[int, str] = (-1, "")
@@ -271,10 +295,25 @@ class Journal:
             row = self._db.execute("SELECT outcome FROM made WHERE path = ? AND recipe = ?", (path, recipe)).fetchone()
         return None if row is None else str(row[0])
 
+    def last_made(self, path: str) -> str | None:
+        """What came of making `path` when it was last made, by whatever recipe."""
+        with _mapped(self.path):
+            row = self._db.execute("SELECT outcome FROM made WHERE path = ?", (path,)).fetchone()
+        return None if row is None else str(row[0])
+
     def note_made(self, path: str, recipe: str, outcome: str) -> None:
         """Take over what came of making `path`."""
         with _mapped(self.path):
             self._db.execute("REPLACE INTO made VALUES (?, ?, ?)", (path, recipe, outcome))
+
+    def archives(self, tree: str) -> Iterator[str]:
+        """The path of every archive of a tree that the build made, with that of the index beside a tar."""
+        with _mapped(self.path):
+            rows = self._db.execute("SELECT path FROM files WHERE tree = ? AND id IS NULL", (tree,)).fetchall()
+        for (path,) in rows:
+            yield path
+            if path.endswith(".tar"):
+                yield f"{path.removesuffix('.tar')}.json"
 
     # What earlier releases published.
 
@@ -352,6 +391,13 @@ def _fact(row: Sequence[Any]) -> FileFact:
         path=path,
         stat=Stat(size=size, mtime_ns=mtime_ns, inode=inode),
         digest=digest,
-        look=None if look is None else Look(**dict(zip(Look.__slots__, json.loads(look), strict=True))),
+        look=None if look is None else _look(path, look),
         formerly=formerly,
     )
+
+
+def _look(path: str, text: str) -> Look:
+    try:
+        return Look(**dict(zip(Look.__slots__, json.loads(text), strict=True)))
+    except (ValueError, TypeError) as failure:
+        raise JournalCorrupt(f"{escape(path)}: what the journal says of it cannot be read: {failure}") from failure

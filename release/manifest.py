@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,9 +15,9 @@ from pathlib import Path
 from typing import Literal
 
 from tagswarm.manifests import codec, disk, paths, textlists
-from tagswarm.manifests.errors import DigestMismatch, FormatError, SizeMismatch
+from tagswarm.manifests.digest import sha256_file
+from tagswarm.manifests.errors import DigestMismatch, IncompleteBuild, LimitExceeded, SizeMismatch
 from tagswarm.manifests.models import (
-    LINE_LIMIT,
     MANIFEST_LIMIT,
     FileEntry,
     Object,
@@ -62,16 +63,42 @@ class Manifest:
         return self.members or self.files
 
 
-def read_object(dataset: Path, item: Object) -> bytes:
-    """The bytes of a published file, which are what the root says.
+def check_object(dataset: Path, item: Object) -> int:
+    """Read a published file of any size and return its bytes, which are what the root says.
 
     Raises:
+        IncompleteBuild: it is not there.
+        IntegrityError: it is not what the root says.
+        UnsafePath: its name is none.
+        Unreadable: it cannot be read.
+    """
+    paths.check(item.path)
+    if not os.path.lexists(dataset / item.path):
+        raise IncompleteBuild(f"{item.path}: the release names this file, and it is not there")
+    with disk.open_read(dataset / item.path) as file:
+        if (size := os.fstat(file.fileno()).st_size) != item.size:
+            raise SizeMismatch(item.path, item.size, size)
+        size, digest = sha256_file(file)
+    if size != item.size:  # it grew or shrank while it was read
+        raise SizeMismatch(item.path, item.size, size)
+    if digest != item.sha256:
+        raise DigestMismatch(item.path, item.sha256, digest)
+    return size
+
+
+def read_object(dataset: Path, item: Object) -> bytes:
+    """The bytes of a published file that is read whole; they are what the root says.
+
+    Raises:
+        LimitExceeded: the root says that it is larger than a manifest may be.
         SizeMismatch: it is longer or shorter.
         DigestMismatch: it holds something else.
         UnsafePath: its name is none.
         Unreadable: it is missing or cannot be read.
     """
     paths.check(item.path)
+    if item.size > MANIFEST_LIMIT:
+        raise LimitExceeded(f"{item.path}: has {item.size} bytes, {MANIFEST_LIMIT} are allowed")
     with disk.open_read(dataset / item.path) as file, disk.failures(item.path):
         data = file.read(item.size + 1)
     if len(data) != item.size:
@@ -93,9 +120,7 @@ def read(dataset: Path, volume: VolumeEntry) -> Manifest:
     plain = b"".join(codec.decompress(io.BytesIO(packed), limit=MANIFEST_LIMIT))
     if (digest := hashlib.sha256(plain).hexdigest()) != volume.manifest.plain_sha256:
         raise DigestMismatch(f"{volume.manifest.path} (plain)", volume.manifest.plain_sha256, digest)
-    lines = plain.removesuffix(b"\n").split(b"\n")
-    if len(max(lines, key=len)) > LINE_LIMIT:
-        raise FormatError(f"{volume.manifest.path}: a line is longer than {LINE_LIMIT} bytes")
+    lines = (line.removesuffix(b"\n") for line in io.BytesIO(plain))
     header, entries = parse_manifest(enumerate(lines, 1))
     return Manifest(header, tuple(entries))
 

@@ -64,6 +64,8 @@ class SourceSummary:
     """Lines, list elements or table rows that held something, rejected ones included."""
     posts: int
     """Read, those that came again included."""
+    withheld: int
+    """Rows of posts that were taken back."""
     rejects: dict[str, int]
     """By reason."""
     ignored: tuple[str, ...]
@@ -227,6 +229,7 @@ class _Part:
     end: int = 0
     rows: int = 0
     posts: int = 0
+    withheld: int = 0
 
     def summary(self, reasons: dict[str, int]) -> SourceSummary:
         return SourceSummary(
@@ -236,6 +239,7 @@ class _Part:
             documents=self.end - self.first,
             rows=self.rows,
             posts=self.posts,
+            withheld=self.withheld,
             rejects=reasons,
             ignored=tuple(self.reader.ignored),
         )
@@ -294,6 +298,7 @@ class _Reading:
             if kind is Post:
                 if self._without and (record.site, record.id) in self._without:
                     withheld = line
+                    part.withheld += 1
                     continue
                 add(record, document, line)
                 part.posts += 1

@@ -19,7 +19,14 @@ from pathlib import Path
 from typing import Literal
 
 from tagswarm.manifests import disk, paths
-from tagswarm.manifests.errors import FormatError, IncompleteBuild, InvalidDocument, SignatureInvalid, UnknownKey
+from tagswarm.manifests.errors import (
+    FormatError,
+    IncompleteBuild,
+    InvalidDocument,
+    SignatureInvalid,
+    UnknownKey,
+    UnsafePath,
+)
 from tagswarm.manifests.models import KEYS_LIMIT, LATEST_LIMIT, ROOT_LIMIT, Keys, Latest, Root
 from tagswarm.manifests.signing import SIGNATURE_LIMIT, PublicKey
 from tagswarm.manifests.statements import KEYS, LATEST, ROOT, Standing, Statement, weigh
@@ -59,7 +66,12 @@ def folder(release: str) -> str:
         UnsafePath: the name is none.
     """
     path = f"{RELEASES}/{release}"
-    paths.check(f"{path}/{ROOT}")
+    try:
+        paths.check(f"{path}/{ROOT}")
+    except FormatError as failure:
+        raise UnsafePath(
+            failure.message, hint="Give the name of a release as its folder in releases/ has it."
+        ) from failure
     return path
 
 
@@ -83,7 +95,10 @@ def read_root(dataset: Path, release: str) -> tuple[Root, bytes]:
     """
     where = f"{folder(release)}/{ROOT}"
     if not (dataset / where).exists():
-        raise IncompleteBuild(f"{dataset / where}: there is no such file; the release is not built, or not here")
+        raise IncompleteBuild(
+            f"{dataset / where}: there is no such file; the release is not built, or not here",
+            hint="Check its name; build the release with `tagswarm release build`, or fetch the rest of it.",
+        )
     data = disk.read(dataset / where, limit=ROOT_LIMIT)
     with _named(where):
         root = Root.parse(data, limit=ROOT_LIMIT)
@@ -162,6 +177,8 @@ def establish(
         FormatError: a document is malformed.
         StoreError: a document cannot be read.
     """
+    if pin is not None:
+        pin = _digest(pin)
     notes: list[str] = []
     listed = read_keys(dataset)
     trusted, threshold = _trusted(dataset, listed, list(keys), notes)
@@ -176,8 +193,8 @@ def establish(
             f"{folder(name)}/{ROOT}: is not the root that {LATEST} names",
             hint="The tree is being updated or was tampered with; update it again or get it from another source.",
         )
-    if pin is not None and (wanted := pin.removeprefix("sha256:").lower()) != said.sha256:
-        raise SignatureInvalid(f"{folder(name)}/{ROOT}: its SHA-256 is {said.sha256}, the pinned one is {wanted}")
+    if pin is not None and pin != said.sha256:
+        raise SignatureInvalid(f"{folder(name)}/{ROOT}: its SHA-256 is {said.sha256}, the pinned one is {pin}")
     trust, signers = _weighed(
         dataset, said, data, trusted=trusted, threshold=threshold, newest=newest, pin=pin, given=keys
     )
@@ -193,6 +210,16 @@ def establish(
         newest=newest,
         notes=tuple(notes),
     )
+
+
+def _digest(pin: str) -> str:
+    digest = pin.removeprefix("sha256:").lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise InvalidDocument(
+            f"{paths.escape(pin[:100])!r}: is no SHA-256 to pin",
+            hint="Give the 64 hex digits that `sha256sum release.json` prints.",
+        )
+    return digest
 
 
 def _trusted(
@@ -276,7 +303,10 @@ def highest(dataset: Path) -> str:
         FormatError: a root is malformed.
     """
     if not (names := releases(dataset)):
-        raise IncompleteBuild(f"{dataset}: there is no release in it")
+        raise IncompleteBuild(
+            f"{dataset}: there is no release in it",
+            hint="Give the folder that holds releases/; `tagswarm release build` makes the first one.",
+        )
     return names[-1]
 
 

@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tagswarm.manifests.models import RenditionEntry, Root, WaiverEntry
+from tagswarm.manifests.paths import escape
 
 from .statistics import Growth, Statistics
+
+DOCUMENTS = """awk -F'"' '/"path":/{p=$4} /"sha256":/{print $4 "  " p}'"""
+"""Prints the objects of a release.json as `sha256sum -c` reads them."""
 
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
 
@@ -73,7 +77,12 @@ def _about(root: Root) -> str:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     lines = [head, ["---:" if title in _NUMBERS else "---" for title in head], *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(escape(str(cell)).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _code(text: str) -> str:
+    """Text from strangers as code, whatever it holds."""
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 
 def _numbers(root: Root, statistics: Statistics) -> str:
@@ -108,7 +117,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def _top(statistics: Statistics) -> str:
-    rows = [(f"`{tag.name}`", tag.category.word, f"{tag.posts:,}") for tag in statistics.top_tags]
+    rows = [(_code(tag.name), tag.category.word, f"{tag.posts:,}") for tag in statistics.top_tags]
     return "## Most frequent tags\n\n" + _table(("tag", "category", "posts"), rows) if rows else ""
 
 
@@ -149,23 +158,37 @@ def _waivers(waivers: Sequence[WaiverEntry]) -> str:
 
 
 def _download(root: Root) -> str:
-    first = root.volumes[0].lists[0].path if root.volumes else "volumes/NAME.files"
+    release = f"releases/{root.release}"
+    lists = root.volumes[0].lists[0].path if root.volumes else "volumes/NAME.files"
+    trees = "\n".join(f"rsync -rt $MIRROR/{entry.name} ." for entry in root.renditions)
     return (
-        "## Getting a part of it\n\n"
-        "Every volume has a list for rsync and a checksum file; take as many volumes as you like:\n\n"
-        f"```\nrsync -t --files-from={first} rsync://HOST/{root.dataset.name}/ .\n```"
+        "## Getting it\n\n"
+        "In an empty folder, with the address of a mirror; first the documents, which are small:\n\n"
+        f"```sh\nMIRROR=rsync://HOST/{root.dataset.name}\n"
+        f"rsync -rtR $MIRROR/./{release} .\nrsync -rt $MIRROR/volumes .\n```\n\n"
+        "Then as many volumes as you like, each with a list of its files:\n\n"
+        f"```sh\nrsync -t --files-from={lists} $MIRROR/ .\n```\n\n"
+        f"Or whole trees, which hold the files of all releases:\n\n```sh\n{trees}\n```\n\n"
+        f"The metadata are Parquet tables in `{release}/metadata/`. Posts that `{release}/withdrawn.jsonl` lists were "
+        "taken back: their files may be missing, and nobody should keep them."
     )
 
 
 def _check(root: Root, keys: Sequence[str]) -> str:
-    first = root.volumes[0].checksums.path if root.volumes else "volumes/NAME.sha256"
-    signed = (
-        "\n".join(f"minisign -Vm releases/{root.release}/release.json -P {key}" for key in keys)
+    document = f"releases/{root.release}/release.json"
+    checksums = root.volumes[0].checksums.path if root.volumes else "volumes/NAME.sha256"
+    one_of = "\n# or, signed by another key:\n" if len(keys) > 1 else ""
+    signed = one_of.join(f"minisign -Vm {document} -P {key}\n" for key in keys).rstrip()
+    trust = (
+        "A copy of this page proves nothing: compare the key with the one that the maintainer publishes elsewhere. The "
+        f"trusted comment that minisign prints must say `release={root.release}` and `file=release.json`."
         if keys
-        else "# this dataset is not signed: compare the SHA-256 of release.json with one from elsewhere"
+        else "This dataset is not signed: compare this SHA-256 with one that you got from elsewhere."
     )
     return (
         "## Checking it without our program\n\n"
-        f"```\nsha256sum --quiet -c {first}\n{signed}\n```\n\n"
-        "`release.json` names the SHA-256 of every manifest, list and table of this release."
+        f"The root, then the documents that it names, then the files of a volume:\n\n"
+        f"```sh\n{signed or f'sha256sum {document}'}\n"
+        f"{DOCUMENTS} {document} | sha256sum --quiet -c\n"
+        f"sha256sum --quiet -c {checksums}\n```\n\n{trust}"
     )

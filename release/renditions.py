@@ -23,7 +23,7 @@ from tagswarm.imaging.transform import Transform
 from tagswarm.imaging.verdict import Refusal
 from tagswarm.manifests import disk
 from tagswarm.manifests.digest import FileDigest, digest_bytes
-from tagswarm.manifests.errors import ReleaseError, SourceChanged
+from tagswarm.manifests.errors import JournalCorrupt, ReleaseError, SourceChanged
 from tagswarm.manifests.events import Report, StepAdvanced, StepFinished, StepStarted
 
 from .facts import FileFact, Stat
@@ -101,9 +101,16 @@ class Outcome:
 
     @classmethod
     def parse(cls, text: str) -> Outcome:
-        """Read what `Made.outcome` wrote."""
-        width, height, engine, measured, reason, detail, name = json.loads(text)
-        measures = None if measured is None else Statistics(**measured)
+        """Read what `Made.outcome` wrote.
+
+        Raises:
+            JournalCorrupt: it did not write this.
+        """
+        try:
+            width, height, engine, measured, reason, detail, name = json.loads(text)
+            measures = None if measured is None else Statistics(**measured)
+        except (ValueError, TypeError) as failure:
+            raise JournalCorrupt(f"what the journal says of a rendition cannot be read: {failure}") from failure
         return cls(width, height, engine, measures, reason, detail, name)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tagswarm.imaging.transform import Transform
 from tagswarm.manifests.errors import IncompleteBuild
@@ -25,7 +25,7 @@ from . import naming, renditions
 from .config import Config, RenditionTable, SourceTable, VolumesTable
 from .facts import FileFact
 from .posts import Posts, Words, load
-from .renditions import Outcome, Rendering
+from .renditions import Rendering
 from .stage import STATE
 
 if TYPE_CHECKING:
@@ -94,18 +94,20 @@ class Selection:
         """The columns of the posts."""
         return load(self._work.metadata.folder / "posts.parquet", self._source.site)
 
-    def originals(self) -> Iterator[Current]:
-        """The current original of every post that has one, sorted by id."""
-        for post, group in groupby(self._work.journal.in_tree(self._source.originals), key=lambda item: item[0]):
+    def originals(self, order: Literal["id", "path"] = "id") -> Iterator[Current]:
+        """The current original of every post that has one, sorted by id or by path."""
+        journal, tree = self._work.journal, self._source.originals
+        files = journal.in_tree(tree) if order == "id" else journal.by_path(tree)
+        for post, group in groupby(files, key=lambda item: item[0]):
             row = None if post in self._gone else self.posts.find(post)
             if row is None:
                 continue
-            files = [
+            found = [
                 Current(post, row, fact, FilePath.parse(fact.path)) for _, fact in group if fact.digest is not None
             ]
-            if files:
+            if found:
                 yield max(
-                    files,
+                    found,
                     key=lambda file: (file.name.version, file.name.bucket == file.name.right_bucket, file.name.ext),
                 )
 
@@ -118,27 +120,35 @@ class Selection:
             file.version == name.version and (file.archive is not None or file.path == str(name)) for file in known
         )
 
+    def pictures(self, tree: Tree, order: Literal["id", "path"] = "id") -> Iterator[tuple[Current, FilePath]]:
+        """Every original of which a rendition has an image, with the path of the image, sorted by id or by path."""
+        if tree.transform is None:
+            return
+        wanted = self.posts.selected(tree.ratings)
+        for file in self.originals(order):
+            look = file.fact.look
+            if wanted[file.row] and look is not None and look.reason is None:
+                yield file, FilePath.of(tree.name, file.id, tree.transform.extension, file.name.version)
+
     def renderings(self, tree: Tree) -> Iterator[Rendering]:
-        """Every image of a rendition that this release publishes for the first time, sorted by id."""
+        """Every image of a rendition that no earlier release has, or that is lost, sorted by id."""
         table, transform = tree.rendition, tree.transform
         if table is None or transform is None:
             return
-        wanted = self.posts.selected(tree.ratings)
         measure = tree.volumes.strategy == "aspect-year"
         words = self._words() if table.exif or table.naming == "booru-chars" else None
-        for file in self.originals():
-            look = file.fact.look
-            if not wanted[file.row] or look is None or look.reason is not None or file.fact.digest is None:
-                continue
-            name = FilePath.of(tree.name, file.id, transform.extension, file.name.version)
+        for file, name in self.pictures(tree):
+            look, digest = file.fact.look, file.fact.digest
             if self.is_published(tree, file.id, name) and not self._is_lost(tree, name):
                 continue
+            if look is None or digest is None:
+                raise IncompleteBuild(f"{file.fact.path}: has not been read")
             tags = {} if words is None else words.of(file.id)
             yield Rendering(
                 path=str(name),
                 id=file.id,
                 source=str(self._work.dataset / file.fact.path),
-                source_sha256=file.fact.digest.sha256,
+                source_sha256=digest.sha256,
                 target=str(tree.place(self._work.dataset, str(name))),
                 transform=transform,
                 piece_length=tree.volumes.piece_length,
@@ -198,11 +208,3 @@ def make_renditions(work: Work) -> tuple[int, list[Failure]]:
             if result.reason is not None:
                 failures.append(Failure(site, task.id, task.path, result.reason, result.detail))
     return made, sorted(failures, key=lambda failure: (failure.path, failure.id))
-
-
-def outcome_of(work: Work, task: Rendering) -> Outcome:
-    """What came of a rendering that was made."""
-    outcome = work.journal.made(task.path, task.recipe())
-    if outcome is None:
-        raise IncompleteBuild(f"{task.path}: has not been made")
-    return Outcome.parse(outcome)

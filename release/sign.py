@@ -18,16 +18,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from tagswarm.manifests import disk, paths, signing
-from tagswarm.manifests.digest import sha256_file
+from tagswarm.manifests import disk, signing
 from tagswarm.manifests.errors import (
     ConfigInvalid,
-    DigestMismatch,
     FormatError,
     IncompleteBuild,
     Rollback,
     SignatureInvalid,
-    SizeMismatch,
     UnknownKey,
     Unreadable,
 )
@@ -36,7 +33,7 @@ from tagswarm.manifests.models import Keys, Latest, Object, Root
 from tagswarm.manifests.signing import PublicKey, SecretKey
 from tagswarm.manifests.statements import KEYS, LATEST, ROOT, Standing, Statement, weigh
 
-from . import config, published
+from . import config, manifest, published
 
 LOCK = ".tagswarm/lock"
 """Held by whoever changes a dataset, relative to it."""
@@ -120,22 +117,9 @@ def _check_objects(dataset: Path, root: Root, report: Report) -> None:
     report(StepStarted(step, len(objects), "documents"))
     read = 0
     for done, item in enumerate(objects, 1):
-        read += _check_object(dataset, item)
+        read += manifest.check_object(dataset, item)
         report(StepAdvanced(step, done, read, item.path))
     report(StepFinished(step, len(objects), read))
-
-
-def _check_object(dataset: Path, item: Object) -> int:
-    paths.check(item.path)
-    if not os.path.lexists(dataset / item.path):
-        raise IncompleteBuild(f"{item.path}: the release names this file, and it is not there")
-    with disk.open_read(dataset / item.path) as file:
-        size, digest = sha256_file(file)
-    if size != item.size:
-        raise SizeMismatch(item.path, item.size, size)
-    if digest != item.sha256:
-        raise DigestMismatch(item.path, item.sha256, digest)
-    return size
 
 
 class _Signing:

@@ -9,21 +9,55 @@ Nothing here knows what the files mean.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from tagswarm.manifests import disk
 from tagswarm.manifests.digest import sha256_file
-from tagswarm.manifests.errors import ReleaseError
+from tagswarm.manifests.errors import ReleaseError, StoreError
 from tagswarm.manifests.models import Object
 
 from . import published
 
 STATE = ".tagswarm"
 """The folder of a dataset that is never published."""
+
+
+def check_places(dataset: Path, moved: Iterable[str], written: Iterable[str]) -> None:
+    """See to it, before hours of work, that what will be made can be put in its place.
+
+    Args:
+        dataset: the folder with release.toml.
+        moved: folders that files are moved to by renaming.
+        written: folders of buckets that files are written to.
+
+    Raises:
+        StoreError: a folder is on another file system than the state folder.
+        Unreadable: a folder is a link: a release never writes outside of its dataset.
+    """
+    for name in [*moved, *written]:
+        place = dataset / name
+        with disk.failures(place):
+            if place.is_symlink():
+                raise disk.error_of(OSError(errno.ELOOP, ""), place)
+            with os.scandir(place) if place.is_dir() else contextlib.nullcontext(()) as entries:
+                links = sorted(entry.path for entry in entries if entry.is_symlink() and entry.is_dir())
+        if links:
+            raise disk.error_of(OSError(errno.ELOOP, ""), links[0])
+    with disk.failures(dataset):
+        home = (dataset / STATE).stat().st_dev
+        for place in (dataset, *(dataset / name for name in moved)):
+            if place.exists() and place.stat().st_dev != home:
+                raise StoreError(
+                    f"{place}: is on another file system than {dataset / STATE}",
+                    hint="Put both on one: what is finished is moved into its place by renaming.",
+                )
 
 
 class Stage:
@@ -79,15 +113,10 @@ class Stage:
             ReleaseError: the release is published, and this build differs from it.
         """
         place = self.dataset / "releases" / self.release
-        archives = [path for path in archives if (self._archives / path).exists()]
+        archives = [path for path in archives if self._is_new(path)]
         staged = [(path, _differs(self.folder / path, self.dataset / path)) for path in sorted(_files(self.folder))]
-        mine = f"-{self.release}-"
         kept = {path for path, _ in staged}
-        stale = [
-            f"volumes/{entry.name}"
-            for entry in sorted((self.dataset / "volumes").glob(f"*{mine}*"))
-            if f"volumes/{entry.name}" not in kept and not entry.name.startswith(disk.TEMPORARY)
-        ]
+        stale = self._stale(kept | self._named_elsewhere())
         unsigned = {f"releases/{self.release}/{name}" for name in _files(place) if not name.endswith(".minisig")}
         if not archives and not any(differs for _, differs in staged) and not stale and unsigned <= kept:
             shutil.rmtree(self.folder)
@@ -100,6 +129,32 @@ class Stage:
             )
         self._put(place, staged, stale, archives)
         return True
+
+    def _is_new(self, path: str) -> bool:
+        """Whether an archive was made that is not in its place; one that was made again, the same, is dropped."""
+        made, placed = self._archives / path, self.dataset / path
+        if not made.exists() or _differs(made, placed):
+            return made.exists()
+        with disk.failures(placed):
+            os.utime(placed, ns=(made.stat().st_atime_ns, made.stat().st_mtime_ns))  # by which the journal knows it
+            made.unlink()
+        return False
+
+    def _stale(self, kept: AbstractSet[str]) -> list[str]:
+        """What an earlier build of this release left among the volumes, and this one does not make."""
+        found = sorted(path.name for path in (self.dataset / "volumes").glob(f"*-{self.release}-*"))
+        return [f"volumes/{name}" for name in found if f"volumes/{name}" not in kept and name[0] != "."]
+
+    def _named_elsewhere(self) -> set[str]:
+        """The files of volumes that other releases name."""
+        roots = (published.read_root(self.dataset, name)[0] for name in published.releases(self.dataset))
+        return {
+            listed.path
+            for root in roots
+            if root.release != self.release
+            for volume in root.volumes
+            for listed in (volume.manifest, volume.checksums, *volume.lists)
+        }
 
     def _is_published(self, place: Path) -> bool:
         """Whether a release has a signature, by whatever key, or is the newest of an unsigned dataset."""

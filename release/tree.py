@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,10 +29,17 @@ class Found:
     stat: Stat
 
 
-def buckets(dataset: Path, tree: str) -> Iterator[tuple[str, list[Found], list[Stray]]]:
+def buckets(
+    dataset: Path, tree: str, archives: AbstractSet[str] = frozenset()
+) -> Iterator[tuple[str, list[Found], list[Stray]]]:
     """Walk a tree folder by folder: `(prefix of the paths, files, strays)`, each sorted by path.
 
-    The first prefix is the tree itself, which should hold folders only.
+    The first prefix is the tree itself, which should hold folders only, and the archives of packed volumes.
+
+    Args:
+        dataset: the folder with release.toml.
+        tree: its folder of originals.
+        archives: paths of files that a release made and put there: they are neither found nor strays.
 
     Raises:
         Unreadable: the tree itself is missing or cannot be read.
@@ -45,17 +53,33 @@ def buckets(dataset: Path, tree: str) -> Iterator[tuple[str, list[Found], list[S
     except OSError as failure:
         raise error_of(failure, root) from failure
     folders, strays = [], []
+    homes = {path.rpartition("/")[0] for path in archives}
     for entry in entries:
         path = f"{tree}/{entry.name}"
         if not entry.is_dir(follow_symlinks=False):
-            strays.append(_stray(path, entry))
+            if path not in archives or not entry.is_file(follow_symlinks=False):
+                strays.append(_stray(path, entry))
         elif len(entry.name) == 4 and entry.name.isascii() and entry.name.isdecimal():
             folders.append(entry)
+        elif path in homes:
+            strays += _beside(entry, archives, path)
         else:
             strays.append(Stray(path=path, reason="stray-file", detail="a folder that is no bucket"))
     yield f"{tree}/", [], strays
     for folder in folders:
         yield _bucket(folder, f"{tree}/{folder.name}/")
+
+
+def _beside(folder: os.DirEntry[str], archives: AbstractSet[str], path: str) -> Iterator[Stray]:
+    """What lies in a folder of archives and is none."""
+    try:
+        entries = _sorted(folder.path)
+    except OSError as failure:
+        yield Stray(path=path, reason="unreadable", detail=str(failure.strerror))
+        return
+    for entry in entries:
+        if f"{path}/{entry.name}" not in archives or not entry.is_file(follow_symlinks=False):
+            yield _stray(f"{path}/{entry.name}", entry)
 
 
 def _bucket(folder: os.DirEntry[str], prefix: str) -> tuple[str, list[Found], list[Stray]]:

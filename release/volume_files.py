@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from tagswarm.imaging.kind import Kind
 from tagswarm.manifests import codec, disk, textlists
 from tagswarm.manifests.digest import digest_bytes
-from tagswarm.manifests.errors import ReleaseError
+from tagswarm.manifests.errors import JournalCorrupt, ReleaseError
 from tagswarm.manifests.models import FileEntry, PackedObject, VolumeEntry, VolumeHeader, render_manifest
 from tagswarm.manifests.paths import FilePath, sort_key
 
@@ -186,7 +186,8 @@ def _packed(
     path: str, members: Sequence[layouts.Member], *, stage: Stage, journal: Journal, piece_length: int
 ) -> tuple[dict[str, Any], FileFact]:
     """Index, offsets and digests of an archive of these members; it is written unless it is there."""
-    recipe = hashlib.sha256(json.dumps([[m.name, m.sha256] for m in members]).encode()).hexdigest()
+    parts = [piece_length, [[member.name, member.sha256] for member in members]]
+    recipe = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     outcome = journal.made(path, recipe)
     fact = journal.fact(path)
     if outcome is None or fact is None or fact.digest is None or not _is_there(stage.archive(path), fact.stat):
@@ -194,7 +195,10 @@ def _packed(
         with journal.batch():
             journal.note_read(path.partition("/")[0], None, fact)
             journal.note_made(path, recipe, outcome)
-    packed: dict[str, Any] = json.loads(outcome)
+    try:
+        packed: dict[str, Any] = json.loads(outcome)
+    except ValueError as failure:
+        raise JournalCorrupt(f"{path}: what the journal says of it cannot be read: {failure}") from failure
     return packed, fact
 
 

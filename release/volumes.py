@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from operator import attrgetter
 
 from tagswarm.imaging.statistics import Statistics
@@ -96,14 +97,26 @@ def plan(files: Iterable[VolumeFile], table: VolumesTable, *, tree: str, generat
         ConfigInvalid: tree and generation are too long for the name of a volume.
         UnsafePath: they are too long, or unfit, for the path of an archive.
     """
+    return list(plan_in_order(sorted(files, key=_path_order), table, tree=tree, generation=generation))
+
+
+def plan_in_order(
+    files: Iterable[VolumeFile], table: VolumesTable, *, tree: str, generation: str
+) -> Iterator[VolumePlan]:
+    """The same for files that come sorted by path: `bucket` holds those of one volume at a time, the others hold all.
+
+    Raises:
+        ConfigInvalid: tree and generation are too long for the name of a volume.
+        UnsafePath: they are too long, or unfit, for the path of an archive.
+    """
     planner = _Planner(table, tree, generation)
     match table.strategy:
         case "bucket":
-            return list(planner.by_bucket(files))
+            return planner.by_bucket(files)
         case "id-range":
-            return list(planner.by_id(files))
+            return planner.by_id(files)
         case "aspect-year":
-            return list(planner.by_aspect_year(files))
+            return planner.by_aspect_year(files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +128,7 @@ class _Planner:
     generation: str
 
     def by_bucket(self, files: Iterable[VolumeFile]) -> Iterator[VolumePlan]:
-        buckets: defaultdict[int, list[VolumeFile]] = defaultdict(list)
-        for file in files:
-            buckets[file.id % paths.BUCKETS].append(file)
-        return self._numbered(sorted(buckets[bucket], key=_path_order) for bucket in sorted(buckets))
+        return self._numbered(list(bucket) for _, bucket in groupby(files, key=lambda file: file.id % paths.BUCKETS))
 
     def by_id(self, files: Iterable[VolumeFile]) -> Iterator[VolumePlan]:
         return self._numbered([file] for file in sorted(files, key=attrgetter("id", "path")))

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from tagswarm.manifests import disk
 from tagswarm.manifests.errors import ConfigInvalid
 from tagswarm.manifests.models import Withdrawal
 
 LIST_LIMIT = 64 << 20
+REASON_LIMIT = 500
+"""Characters; with them a line of withdrawn.jsonl stays far below the limit of its format."""
 HEADER = ["site", "id", "action", "reason"]
 ACTIONS = ("withdraw", "purge")
 
@@ -33,10 +36,16 @@ def read(path: Path, *, sites: Sequence[str], release: str) -> list[Withdrawal]:
         text = disk.read(path, limit=LIST_LIMIT).decode("utf-8-sig")
     except UnicodeDecodeError as failure:
         raise ConfigInvalid(f"{path}: is not UTF-8: {failure}") from failure
-    rows = csv.reader(io.StringIO(text))
+    rows = csv.reader(io.StringIO(text), strict=True)
+    try:
+        return list(_read(rows, path, sites=sites, release=release))
+    except csv.Error as failure:
+        raise ConfigInvalid(f"{path}: line {rows.line_num}: is not CSV: {failure}") from failure
+
+
+def _read(rows: Any, path: Path, *, sites: Sequence[str], release: str) -> Iterator[Withdrawal]:
     if next(rows, None) != HEADER:
         raise ConfigInvalid(f"{path}: line 1: the header must be {','.join(HEADER)}")
-    found = []
     for row in rows:
         where = f"{path}: line {rows.line_num}"
         if not row:
@@ -52,16 +61,15 @@ def read(path: Path, *, sites: Sequence[str], release: str) -> list[Withdrawal]:
             raise ConfigInvalid(f"{where}: the action is {action!r}; it can be {' or '.join(ACTIONS)}")
         if not reason:
             raise ConfigInvalid(f"{where}: no reason is given; it is published with the list")
-        found.append(
-            Withdrawal(
-                site=site,
-                id=int(post),
-                action="purged" if action == "purge" else "withdrawn",
-                reason=reason,
-                release=release,
-            )
+        if len(reason) > REASON_LIMIT or not reason.isprintable():
+            raise ConfigInvalid(f"{where}: the reason must be one line of at most {REASON_LIMIT} characters")
+        yield Withdrawal(
+            site=site,
+            id=int(post),
+            action="purged" if action == "purge" else "withdrawn",
+            reason=reason,
+            release=release,
         )
-    return found
 
 
 def merge(before: Iterable[Withdrawal], now: Iterable[Withdrawal]) -> list[Withdrawal]:

@@ -344,8 +344,8 @@ CATALOGUE: Final[dict[str, Kind]] = {
         _ERROR,
         "A row of the metadata cannot be read.",
         "Its post is missing from the release, and its file counts as an orphan.",
-        "Mend the row; rejects.jsonl.zst holds its text.",
-        "The row is left out; it stays in rejects.jsonl.zst.",
+        "Mend the row, which the finding names by file and line, or export it again.",
+        "The row is left out; its text is published in metadata/rejects.jsonl.zst of the release.",
     ),
     "broken-dump": Kind(
         Section.ROWS,

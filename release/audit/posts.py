@@ -113,7 +113,13 @@ def _rows(site: str, batch: Any, ids: Ids, latest: datetime) -> Iterator[Finding
             yield found("no-tags", "has no tags", site=site, post=post)
         if doubled[at]:
             count = int(doubled[at])
-            yield found("duplicate-tag", f"{count} of its tags are named again", site=site, post=post, tags=count)
+            yield found(
+                "duplicate-tag",
+                f"names {'1 tag' if count == 1 else f'{count} tags'} more than once",
+                site=site,
+                post=post,
+                tags=count,
+            )
 
 
 def _out_of_scheme(batch: Any) -> npt.NDArray[np.bool_]:
@@ -171,7 +177,7 @@ def of_pools(site: str, batches: Iterable[Any], ids: Ids) -> Iterator[Finding]:
             evidence = {"pool": pool, "pool_name": name}
             gone = members[~np.isin(members, ids)]
             if len(gone):
-                message = f"{title} names {_posts(len(gone))} that are not here"
+                message = f"{title} names {_posts(len(gone))} that {'is' if len(gone) == 1 else 'are'} not here"
                 first = gone[:EXAMPLES].tolist()
                 yield found("dangling-pool-post", message, site=site, **evidence, posts=len(gone), ids=first)
             twice = members[counts > 1]

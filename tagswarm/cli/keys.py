@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from tagswarm.manifests import disk
-from tagswarm.manifests.errors import InvalidDocument, KeyLocked
+from tagswarm.manifests.errors import FormatError, InvalidDocument, KeyLocked
 
 if TYPE_CHECKING:
     from tagswarm.manifests.signing import PublicKey, SecretKey
+
+
+WITHOUT = "Give --password-file FILE, or --no-password to go without one."
 
 
 def secret_key(path: Path, password_file: Path | None) -> SecretKey:
@@ -29,8 +32,16 @@ def secret_key(path: Path, password_file: Path | None) -> SecretKey:
     password = _first_line(password_file) if password_file else None
     try:
         return SecretKey.parse(text, password)
-    except KeyLocked:
-        if password is not None or not sys.stdin.isatty():
+    except FormatError as failure:
+        hint = (
+            "A secret key is the file that `keygen` or `minisign -G` made; the one that ends in .pub is the other half."
+        )
+        raise type(failure)(f"{path}: {failure.message}", hint=hint) from failure
+    except KeyLocked as failure:
+        if password is None and not sys.stdin.isatty():
+            hint = "Give --password-file FILE, or run it at a terminal, where you are asked."
+            raise KeyLocked(f"{path}: {failure.message}", hint=hint) from failure
+        if password is not None:
             raise
     return SecretKey.parse(text, click.prompt(f"Password of {path}", hide_input=True, err=True))
 
@@ -44,7 +55,11 @@ def public_key(given: str) -> PublicKey:
     """
     from tagswarm.manifests.signing import PublicKey  # noqa: PLC0415 - start-up stays quick
 
-    return PublicKey.parse(given if given.startswith("RW") else _text(Path(given)))
+    try:
+        return PublicKey.parse(given if given.startswith("RW") else _text(Path(given)))
+    except FormatError as failure:
+        hint = "A public key is a line of 56 characters that begins with RW, or the .pub file that holds it."
+        raise type(failure)(f"{given}: {failure.message}", hint=hint) from failure
 
 
 def new_password(password_file: Path | None, *, without: bool) -> str | None:
@@ -56,14 +71,13 @@ def new_password(password_file: Path | None, *, without: bool) -> str | None:
     if without:
         return None
     if password_file:
-        return _first_line(password_file)
+        if not (password := _first_line(password_file)):
+            raise KeyLocked(f"{password_file}: its first line is empty, so there is no password", hint=WITHOUT)
+        return password
     if not sys.stdin.isatty():
-        raise KeyLocked(
-            "there is nobody to ask for a password",
-            hint="Give --password-file FILE, or --no-password to go without one.",
-        )
-    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    return password
+        raise KeyLocked("there is nobody to ask for a password", hint=WITHOUT)
+    asked: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return asked
 
 
 def _text(path: Path) -> str:

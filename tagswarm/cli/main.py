@@ -54,7 +54,8 @@ class Program(click.Group):
         except click.exceptions.Exit as leaving:
             return leaving.exit_code
         except click.UsageError as error:
-            if output.json:
+            if output.json or "--json" in args:  # a wrong option before it keeps it from being seen
+                output.json = True
                 output.failure(error.format_message(), "See --help.", code=EXIT_USAGE, kind="UsageError")
             else:
                 error.show()
@@ -64,7 +65,7 @@ class Program(click.Group):
                 traceback.print_exc()
             return output.error(error)
         except (KeyboardInterrupt, click.Abort):
-            hint = "Run the same command again: it goes on where it stopped."
+            hint = "Nothing is half-written. Run the same command again; audit and build go on where they stopped."
             output.failure("interrupted", hint, code=EXIT_INTERRUPTED, kind="Interrupted")
             return EXIT_INTERRUPTED
         except BrokenPipeError:
@@ -88,7 +89,7 @@ def _closed_pipe() -> int:
 @click.version_option(VERSION, message="tagswarm %(version)s")
 @spoken
 def program() -> None:
-    """Publish, mirror and use large tagged image collections.
+    """Publish large tagged image collections.
 
     Results go to stdout, progress and errors to stderr. The exit code is 0 when all is well, 3 when a part failed and
     the report says which, 2 for a wrong option, 130 after Ctrl-C, and the number of the error otherwise:

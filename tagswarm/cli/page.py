@@ -5,7 +5,7 @@ All of them fold or wrap in a narrow terminal and none reads markup.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
@@ -34,12 +34,28 @@ def pairs(console: Console, rows: Iterable[tuple[str, str]]) -> None:
     _draw(console, grid)
 
 
-def table(console: Console, head: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> None:
-    """A table: the first `left` columns hold words and the others numbers. Nothing is shown where there are no rows."""
+def table(
+    console: Console,
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    left: int = 1,
+    numbers: Container[int] | None = None,
+) -> None:
+    """A table. Nothing is shown where there are no rows.
+
+    Args:
+        console: where to.
+        head: the titles of the columns.
+        rows: as many cells each.
+        left: the first columns hold words, and the others numbers.
+        numbers: which columns hold numbers, counted from 0, where it is not the last ones.
+    """
     grid = Table(box=None, padding=(0, 2, 0, 0), header_style="bright_black", pad_edge=False)
     grid.add_column("")
     for number, title in enumerate(head):
-        grid.add_column(title, justify="left" if number < left else "right", overflow="fold")
+        right = number >= left if numbers is None else number in numbers
+        grid.add_column(title, justify="right" if right else "left", overflow="fold")
     for row in rows:
         grid.add_row("", *(Text(cell) for cell in row))
     if grid.rows:

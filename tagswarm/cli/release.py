@@ -33,7 +33,7 @@ def release() -> None:
       tagswarm release sign   DATASET     sign it and make it the latest
       tagswarm release verify DATASET     read everything back
 
-    Every command can be stopped at any moment and run again: it goes on where it stopped.
+    Every command can be stopped at any moment and run again; audit and build go on where they stopped.
     """  # noqa: D301 - click's mark for lines that stay as they are is a backspace, not a backslash
 
 
@@ -94,7 +94,11 @@ def audit(output: Output, dataset: Path, workers: int | None, rehash: bool) -> i
 
     with output.progress() as report:
         outcome = find(dataset, workers=workers, rehash=rehash, report=report)
-    output.result(views.audit_facts(outcome), lambda console: views.audit(console, outcome, dataset))
+    output.result(
+        views.audit_facts(outcome),
+        lambda console: views.audit(console, outcome, dataset),
+        failed=views.audit_failed(outcome),
+    )
     return AuditFailed.exit_code if outcome.blocked else EXIT_OK
 
 
@@ -218,7 +222,11 @@ def verify(
             workers=workers,
             report=report,
         )
-    output.result({"ok": outcome.ok, **facts(outcome)}, lambda console: views.verified(console, outcome))
+    output.result(
+        {"ok": outcome.ok, **facts(outcome)},
+        lambda console: views.verified(console, outcome),
+        failed=views.verify_failed(outcome),
+    )
     return EXIT_OK if outcome.ok else EXIT_PARTIAL
 
 
@@ -281,6 +289,8 @@ def keygen(output: Output, key: Path, password_file: Path | None, no_password: b
     from . import views  # noqa: PLC0415
     from .keys import new_password  # noqa: PLC0415
 
+    if no_password and password_file:
+        raise click.UsageError("--no-password makes a key that has none, and --password-file gives one: choose.")
     public = make(key, password=new_password(password_file, without=no_password))
     output.result(
         {"path": key, "public_key": public.line, "key_id": public.name},

@@ -47,11 +47,20 @@ def audit(console: Console, outcome: AuditOutcome, dataset: Path) -> None:
     for group in summary.groups:
         _group(console, group)
     say(console, "green" if not outcome.blocked else "bold red", _count(summary))
+    if not summary.clean:
+        say(console, "", f"all of them: {escape(str(outcome.findings_path))}")
     say(console, "", f"report: {escape(str(outcome.html_path))}")
     if outcome.blocked:
         say(console, "", "Errors block the build: mend them, or waive them by name in release.toml.")
     else:
         say(console, "", f"Next: tagswarm release build {escape(str(dataset))}")
+
+
+def audit_failed(outcome: AuditOutcome) -> str:
+    """The sentence of an audit whose errors block the build; empty where none does."""
+    if not outcome.blocked:
+        return ""
+    return f"the audit found {units(outcome.summary.errors, 'errors')}; see {outcome.html_path}"
 
 
 def audit_facts(outcome: AuditOutcome) -> dict[str, object]:
@@ -173,6 +182,15 @@ def verified(console: Console, outcome: VerifyReport) -> None:
     )
     for note in outcome.notes:
         indented(console, Text(f"note: {escape(note)}", "yellow" if "UNSIGNED" in note else ""), 0)
+
+
+def verify_failed(outcome: VerifyReport) -> str:
+    """The sentence of a verification that found problems; empty where everything holds."""
+    if outcome.ok:
+        return ""
+    first = outcome.problems[0]
+    count = units(outcome.problem_count, "problems")
+    return f"release {outcome.release} has {count}, the first: {first.kind} {first.path}"
 
 
 def key_made(console: Console, path: Path, public: PublicKey) -> None:

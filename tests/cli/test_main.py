@@ -164,3 +164,13 @@ def test_real_process_without_unicode_writes_escapes(tmp_path: Path) -> None:
     )
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
+
+
+def test_wrong_usage_is_json_too_where_json_was_asked_for() -> None:
+    for args in (
+        ["release", "verify", "--nonsense", "--json", "."],
+        ["release", "verify", "--json", "--nonsense", "."],
+    ):
+        result = run(program, *args)
+        assert (result.exit_code, result.stderr) == (2, "")
+        assert json.loads(result.stdout)["error"] == "UsageError"

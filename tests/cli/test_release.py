@@ -241,7 +241,7 @@ def test_interrupted_build_says_so_and_goes_on(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         said += process.stderr.read()
         assert process.wait(timeout=60) == 130
-    assert b"\nerror: interrupted\n  what to do: Run the same command again" in said
+    assert b"\nerror: interrupted\n  what to do: Nothing is half-written. Run the same command again" in said
     assert b"Traceback" not in said
     assert result("build", tmp_path / "data")["changed"] is True
 
@@ -256,3 +256,50 @@ def test_shapes_read_no_markup() -> None:
     with (console := Console(width=60, markup=False)).capture() as captured:
         page.say(console, "", "[bold]say[/bold]")
     assert "[bold]say[/bold]" in captured.get()
+
+
+def test_quiet_says_what_went_wrong(copy: Path) -> None:
+    a_file(copy, "original").unlink()
+    a_file(copy, "512px").unlink()
+    checked = run("verify", copy / "data", "--quiet")
+    assert (checked.exit_code, checked.stdout) == (3, "")
+    assert checked.stderr.startswith("error: release 2026 has 2 problems, the first: missing 512px/")
+    audited = run("audit", copy / "data", "--quiet")
+    assert (audited.exit_code, audited.stdout) == (16, "")
+    assert audited.stderr.startswith("error: the audit found ")
+    assert audited.stderr.count("\n") == 1
+
+
+def test_a_page_whose_reader_leaves_ends_as_a_closed_pipe_does(signed: Path) -> None:
+    command = [str(Path(sys.executable).with_name("tagswarm")), "release", "show", str(signed / "data")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (141, b"")
+
+
+def test_the_wrong_half_of_a_key_is_told_from_the_right_one(signed: Path) -> None:
+    with_public = run("sign", signed / "data", "--key", signed / "key.pub")
+    assert with_public.exit_code == 10
+    assert "key.pub: the secret key" in with_public.stderr
+    assert ".pub is the other half" in with_public.stderr
+    with_secret = run("verify", signed / "data", "--key", signed / "key")
+    assert with_secret.exit_code == 10
+    assert "begins with RW" in with_secret.stderr
+
+
+def test_a_key_is_not_left_unprotected_by_mistake(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "password").write_text("open sesame\n")
+    key = tmp_path / "key"
+    assert run("keygen", key, "--no-password", "--password-file", tmp_path / "password").exit_code == 2
+    assert run("keygen", key, "--password-file", tmp_path / "empty").exit_code == 17
+    assert not key.exists()
+
+
+def test_a_name_that_is_none_says_which_option_to_change(copy: Path) -> None:
+    refused = run("init", copy / "data", "--force", "--release", "../2026")
+    assert refused.exit_code == 16
+    assert "release.name: must be a name" in refused.stderr
+    assert "--release" in refused.stderr

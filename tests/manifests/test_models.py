@@ -133,6 +133,19 @@ def test_a_bad_line_is_named_by_its_number() -> None:
         models.parse_manifest(numbered(GOLDEN_MANIFEST + b'{"path":"%b"}\n' % (b"x" * 5000)))
 
 
+def test_a_line_of_a_manifest_holds_only_what_its_format_says() -> None:
+    for change in ({"size": -1}, {"size": 1 << 63}, {"offset": -5}, {"sha256": "x"}, {"id": 10**30}):
+        line = json.dumps({"path": "512px/0001/1001.jpg", "size": 5, "sha256": SHA} | change).encode()
+        with pytest.raises(InvalidDocument, match=f"line 2: {next(iter(change))}"):
+            models.parse_manifest([(1, GOLDEN_MANIFEST.splitlines()[0]), (2, line)])
+
+
+def test_a_manifest_has_a_limit_of_lines() -> None:
+    header, line = GOLDEN_MANIFEST.splitlines()
+    with pytest.raises(LimitExceeded, match="200000 lines"):
+        models.parse_manifest([(1, header), (2, line), (models.MANIFEST_LINES + 1, line)])
+
+
 def test_withdrawals_read_back() -> None:
     listed = [Withdrawal(site="danbooru", id=1, action="purged", reason="r", release="2026", path="a/b.tar")]
     assert models.parse_withdrawals(models.render_withdrawals(listed)) == listed

@@ -17,12 +17,22 @@ import pytest
 
 from tagswarm.manifests import codec, models
 from tagswarm.manifests.digest import digest_bytes
-from tagswarm.manifests.errors import AuditFailed, ConfigInvalid, DestinationLocked, ReleaseError
+from tagswarm.manifests.errors import (
+    AuditFailed,
+    ConfigInvalid,
+    DestinationLocked,
+    DigestMismatch,
+    ReleaseError,
+    SizeMismatch,
+    StoreError,
+    Unreadable,
+)
 from tagswarm.manifests.events import Event, Notice, StepFinished
 from tagswarm.manifests.models import FileEntry, Root, VolumeHeader, Withdrawal
 from tagswarm.manifests.paths import escape
 from tagswarm.release.build import audit, build
 from tagswarm.release.journal import Journal
+from tagswarm.release.sign import sign
 from tests.collection import Collection, picture
 from tests.defects import DEFECTS, Seeded, seed
 
@@ -405,6 +415,157 @@ def test_the_journal_lost_costs_time_and_nothing_else(collection: Collection) ->
     shutil.rmtree(collection.root / ".tagswarm")
     assert not build(collection.root).changed
     assert snapshot(collection.root) == before
+
+
+PACKED = ['layout = "zip"', 'layout = "tar"', 'layout = "zip"\nstrategy = "aspect-year"']
+
+
+def pack(collection: Collection, volumes: str, name: str = "2025") -> None:
+    """Let originals and renditions be packed."""
+    table = f"\n[sources.volumes]\n{volumes}\narchive_files = 7\n"
+    configure(
+        collection, name, renditions=table + '\n[[renditions]]\nname = "512px"' + table.replace("sources", "renditions")
+    )
+
+
+@pytest.mark.parametrize("volumes", PACKED)
+def test_archives_among_the_originals_are_no_strays_and_are_made_once(collection: Collection, volumes: str) -> None:
+    pack(collection, volumes)
+    build(collection.root)
+    before = snapshot(collection.root)
+    times = {path: (collection.root / path).stat().st_mtime_ns for path in before}
+    assert not build(collection.root).changed
+    assert snapshot(collection.root) == before
+    assert {path: (collection.root / path).stat().st_mtime_ns for path in before} == times
+    sign(collection.root, [])
+    shutil.rmtree(collection.root / ".tagswarm")
+    assert not build(collection.root).changed
+    assert not list((collection.root / ".tagswarm" / "archives").rglob("*.*"))
+    pack(collection, volumes, "2026")
+    assert build(collection.root).volumes_new == 0
+
+
+def test_a_lost_archive_is_not_carried_over(collection: Collection) -> None:
+    pack(collection, PACKED[0])
+    build(collection.root)
+    lost = min((collection.root / "512px").rglob("*.zip"))
+    lost.unlink()
+    pack(collection, PACKED[0], "2026")
+    with pytest.raises(ReleaseError, match=lost.name):
+        build(collection.root)
+    assert not (collection.root / "releases" / "2026").exists()
+
+
+def test_a_rendition_that_was_given_up_keeps_its_published_files(collection: Collection) -> None:
+    build(collection.root)
+    collection.write_config(name="2026")
+    assert build(collection.root).volumes_carried == 2
+    collection.write_config(name="2027")
+    shutil.rmtree(collection.root / "512px")
+    with pytest.raises(ReleaseError, match="no longer here"):
+        build(collection.root)
+
+
+def test_a_release_that_another_follows_is_not_built_again(collection: Collection) -> None:
+    build(collection.root)
+    configure(collection, "2026")
+    build(collection.root)
+    before = snapshot(collection.root)
+    configure(collection, "2025")
+    with pytest.raises(ReleaseError, match="2026 follows it"):
+        build(collection.root)
+    configure(collection, "2026")
+    assert not build(collection.root).changed
+    assert snapshot(collection.root) == before
+
+
+def test_a_name_that_is_part_of_another_takes_nothing_from_it(collection: Collection) -> None:
+    configure(collection, "2025-1")
+    build(collection.root)
+    volumes = sorted((collection.root / "volumes").iterdir())
+    configure(collection, "1")
+    build(collection.root)
+    assert sorted((collection.root / "volumes").iterdir()) == volumes
+
+
+def test_a_new_release_begins_where_the_published_one_ends(collection: Collection) -> None:
+    build(collection.root)
+    sign(collection.root, [])
+    configure(collection, "2026")
+    folder = collection.root / "releases" / "2025"
+    place = folder / "release.json"
+    data = place.read_text()
+    place.write_text(data.replace('"name": "test"', '"name": "else"'))
+    with pytest.raises(DigestMismatch, match=r"releases/2025/release\.json"):
+        build(collection.root)
+    place.write_text(data)
+    folder.rename(collection.root / "lost")
+    for name in ("2025", "2026"):
+        configure(collection, name)
+        with pytest.raises(ReleaseError, match=r"releases/2025: latest\.json names"):
+            build(collection.root)
+
+
+def test_a_manifest_of_another_size_is_named(collection: Collection) -> None:
+    build(collection.root)
+    manifest_path = collection.root / root_of(collection.root, "2025").volumes[0].manifest.path
+    manifest_path.write_bytes(manifest_path.read_bytes() + b"x")
+    shutil.rmtree(collection.root / ".tagswarm")
+    configure(collection, "2026")
+    with pytest.raises(SizeMismatch, match=manifest_path.name):
+        build(collection.root)
+
+
+@pytest.mark.parametrize("link", ["512px", "512px/0001", "volumes", "releases"])
+def test_nothing_is_written_through_a_link(collection: Collection, tmp_path: Path, link: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (collection.root / link).parent.mkdir(exist_ok=True)
+    (collection.root / link).symlink_to(outside)
+    with pytest.raises(Unreadable, match=link):
+        build(collection.root)
+    assert not list(outside.iterdir())
+
+
+def test_a_waiver_of_nothing_is_told_before_anything_is_read(collection: Collection) -> None:
+    waive(collection, "duplicate-file")
+    told: list[Event] = []
+    with pytest.raises(ConfigInvalid, match="cannot be waived"):
+        build(collection.root, report=told.append)
+    assert told == []
+
+
+def test_the_maintainer_hears_that_raw_dumps_hold_what_was_taken_back(collection: Collection) -> None:
+    (collection.root / "w.csv").write_text(
+        f"site,id,action,reason\ndanbooru,{collection.posts[0]['id']},purge,court order\n"
+    )
+    configure(collection, extra='withdrawals = "w.csv"\n')
+    told: list[Event] = []
+    build(collection.root, report=told.append)
+    assert any(isinstance(event, Notice) and "raw dumps publish 1 row" in event.message for event in told)
+
+
+def test_a_glob_takes_in_nothing_that_a_build_made(collection: Collection) -> None:
+    path = collection.root / "release.toml"
+    path.write_text(path.read_text().replace("metadata/*.json", "**/*.json"))
+    build(collection.root)
+    sign(collection.root, [])
+    assert not build(collection.root).changed
+
+
+@pytest.mark.parametrize("pattern", ["", ".", "metadata/**x", "x" * 5000])
+def test_what_is_no_glob_is_said_so(collection: Collection, pattern: str) -> None:
+    path = collection.root / "release.toml"
+    path.write_text(path.read_text().replace("metadata/*.json", pattern))
+    with pytest.raises((ConfigInvalid, StoreError)):
+        build(collection.root)
+
+
+def test_a_folder_whose_name_is_not_utf8_is_refused(collection: Collection, tmp_path: Path) -> None:
+    named = tmp_path / os.fsdecode(b"set\xff")
+    collection.root.rename(named)
+    with pytest.raises(Unreadable, match="not UTF-8"):
+        build(named)
 
 
 def test_two_builds_at_once_are_refused(collection: Collection) -> None:

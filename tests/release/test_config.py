@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ metadata = ["metadata/*.json"]
 name = "512px"
 ratings = ["g"]
 """
+
+KEY = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
 
 
 def table() -> dict[str, Any]:
@@ -70,8 +73,29 @@ def test_a_small_file_is_enough() -> None:
         (("renditions", 0, "volumes"), {"strategy": "aspect-year"}, "layout"),
         (("renditions", 0, "volumes"), {"max_files": 0}, "max_files"),
         (("renditions", 0, "naming"), "booru-chars", "archives"),
+        (("release", "name"), "con", "device"),
+        (("release", "name"), "2026.", "ends in a dot"),
+        (("release", "issued"), "2026-11-20", "release.issued"),
+        (("release", "issued"), date.max, "release.issued"),
+        (("release", "publish_raw"), 1, "release.publish_raw"),
+        (("dataset", "title"), "two\nlines", "dataset.title"),
+        (("dataset", "title"), "\x1b[2J", "dataset.title"),
+        (("sources", 0, "originals"), "con", "device"),
+        (("sources", 0, "volumes"), {"max_files": True}, "max_files"),
+        (("sources", 0, "volumes"), {"max_files": "5"}, "max_files"),
+        (("renditions", 0, "ratings"), [], "ratings"),
+        (("renditions", 0, "ratings"), ["g", "explicit"], "ratings.1"),
         (("waivers",), [{"finding": "truncated", "reason": ""}], "waivers.0.reason"),
-        (("signing",), {"threshold": 2, "keys": ["RWx"]}, "threshold"),
+        (("waivers",), [{"finding": "truncated", "reason": "a\nb, c"}], "waivers.0.reason"),
+        (("waivers",), [{"finding": "truncated", "reason": "why", "site": "danboru"}], "danboru"),
+        (("signing",), {"threshold": 2}, "threshold"),
+        (("signing",), {"keys": [KEY, KEY], "threshold": 2}, "threshold"),
+        (("signing",), {"threshold": 2, "keys": []}, "threshold"),
+        (("signing",), {"keys": ["RWx"]}, "signing.keys.0"),
+        (("sources", 0, "ratingscheme"), "gsqe-2022", "sources.0.ratingscheme: .*did you mean rating_scheme"),
+        (("waivers",), [{"finding": "truncated"}], "waivers.0.reason: is missing"),
+        (("waivers",), [{"finding": "truncated", "reason": ""}], "waivers.0.reason: must have a length of at least 3"),
+        (("release", "issued"), "2026-11-20", "release.issued: must be a date"),
     ],
 )
 def test_each_mistake_is_named_with_its_key(where: tuple[str | int, ...], value: object, said: str) -> None:
@@ -106,6 +130,17 @@ def test_what_is_not_toml_is_said_so(tmp_path: Path, data: bytes) -> None:
     (tmp_path / config.FILE).write_bytes(data)
     with pytest.raises(ConfigInvalid, match="is not TOML"):
         config.load(tmp_path)
+
+
+def test_what_is_nested_too_deep_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / config.FILE).write_text("a = " + "[" * 9000 + "]" * 9000)
+    with pytest.raises(ConfigInvalid, match="too deep"):
+        config.load(tmp_path)
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
+    (tmp_path / config.FILE).write_text(TEXT, encoding="utf-8-sig")
+    assert config.load(tmp_path).release.name == "2026"
 
 
 _VALUES = st.recursive(

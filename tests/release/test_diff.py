@@ -82,6 +82,10 @@ def test_documents_are_checked(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
     with pytest.raises(DigestMismatch):
         diff(tmp_path, "2026", "2027")
+    following_table = tmp_path / "releases/2027/metadata/posts.parquet"
+    following_table.write_bytes(following_table.read_bytes()[:-1] + b"\0")
+    with pytest.raises(DigestMismatch, match="posts"):
+        diff(tmp_path, "2026", "2027")
     (tmp_path / "releases/2026/metadata/posts.parquet").unlink()
     with pytest.raises(IncompleteBuild, match="posts"):
         diff(tmp_path, "2026", "2027")

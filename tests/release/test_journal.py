@@ -143,6 +143,55 @@ def test_a_damaged_journal_is_one_clear_error(tmp_path: Path, data: bytes) -> No
     assert ".tagswarm" in refused.value.hint
 
 
+@pytest.mark.parametrize("look", ["{", "[1]", "5"])
+def test_a_damaged_line_is_one_clear_error(dataset: Path, look: str) -> None:
+    path = dataset / ".tagswarm/journal.sqlite"
+    with Journal(path) as journal:
+        scan(dataset, journal)
+        note(dataset, journal)
+        with sqlite3.connect(path) as db:
+            db.execute("UPDATE files SET look = ?", (look,))
+        db.close()
+        with pytest.raises(JournalCorrupt, match=r"original/0001/1\.png"):
+            journal.fact("original/0001/1.png")
+
+
+def test_text_that_is_not_utf8_is_one_clear_error(dataset: Path) -> None:
+    path = dataset / ".tagswarm/journal.sqlite"
+    with Journal(path) as journal:
+        scan(dataset, journal)
+        note(dataset, journal)
+        with sqlite3.connect(path) as db:
+            db.execute("UPDATE files SET md5 = CAST(x'ff' AS TEXT)")
+        db.close()
+        with pytest.raises(JournalCorrupt):
+            journal.fact("original/0001/1.png")
+
+
+def test_archives_of_a_release_are_no_strays(dataset: Path) -> None:
+    archives = {"original/2025-0000.tar", "original/2025-0000.json", "original/2025-2010-1x1/M00.zip"}
+    for path in archives | {"original/2025-0001.tar", "original/2025-2010-1x1/notes.txt"}:
+        (dataset / path).parent.mkdir(exist_ok=True)
+        (dataset / path).write_bytes(b"")
+    with Journal(dataset / ".tagswarm/journal.sqlite") as journal:
+        hashing.scan(
+            dataset, "original", journal, piece_length=PIECE, rehash=False, report=silent, archives=frozenset(archives)
+        )
+        found = [stray.path for stray in journal.strays()]
+    assert found == ["original/2025-0001.tar", "original/2025-2010-1x1/notes.txt"]
+
+
+def test_a_scan_leaves_what_is_known_of_archives(dataset: Path) -> None:
+    path = "original/2025-0000.tar"
+    fact = FileFact(path=path, stat=Stat(size=1, mtime_ns=2, inode=3), digest=digest_bytes(b"a", PIECE))
+    with Journal(dataset / ".tagswarm/journal.sqlite") as journal:
+        with journal.batch():
+            journal.note_read("original", None, fact)
+        scan(dataset, journal)
+        assert journal.fact(path) == fact
+        assert list(journal.archives("original")) == [path, "original/2025-0000.json"]
+
+
 def test_a_journal_of_another_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     with sqlite3.connect(path) as db:

@@ -15,6 +15,7 @@ from tagswarm.manifests import signing
 from tagswarm.manifests.errors import (
     FormatError,
     IncompleteBuild,
+    InvalidDocument,
     SignatureInvalid,
     TagswarmError,
     TrustError,
@@ -372,6 +373,12 @@ def test_a_damaged_root_is_named_and_never_passed_over(tree: Path) -> None:
 def test_a_release_that_is_not_there(tree: Path, name: str) -> None:
     with pytest.raises((IncompleteBuild, FormatError)):
         published.read_root(tree, name)
+
+
+def test_a_pin_that_is_no_digest_is_told_so(tree: Path) -> None:
+    for pin in ("", "sha256:", "zz", "a" * 63, "\x1b[31m"):
+        with pytest.raises(InvalidDocument, match="no SHA-256"):
+            establish(tree, pin=pin)
 
 
 def test_an_empty_folder_has_no_release(tmp_path: Path) -> None:

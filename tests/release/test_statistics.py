@@ -121,5 +121,7 @@ def test_the_commands_of_a_readme_work(tmp_path: Path) -> None:
     collection.write_config(name="2025")
     build(collection.root)
     text = (collection.root / "releases/2025/README.md").read_text()
-    (command,) = [line for line in text.splitlines() if line.startswith("sha256sum")]
-    subprocess.run(command.split(), cwd=collection.root, check=True)
+    commands = [line for line in text.splitlines() if "sha256sum" in line and line.endswith((".sha256", "-c -"))]
+    assert commands
+    for command in commands:
+        subprocess.run(["sh", "-euc", command], cwd=collection.root, check=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import os
 import random
 import shutil
 import subprocess
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tagswarm.manifests.errors import SignatureInvalid, TagswarmError, Unreadable
+from tagswarm.manifests.errors import SignatureInvalid, SizeMismatch, TagswarmError, Unreadable
 from tagswarm.manifests.events import Event, StepAdvanced, StepFinished, StepStarted
 from tagswarm.manifests.models import FileEntry, Withdrawal
 from tagswarm.release import check
@@ -330,6 +332,38 @@ def test_a_member_outside_of_its_archive(tmp_path: Path) -> None:
     publisher.volume("1280px-2026-0000", "2026", [archive, *members], "zip")
     republish(publisher)
     assert kinds(verify(tmp_path, workers=1)) == {("1280px/2026-0000.zip", "inconsistent")}
+
+
+def test_a_hostile_manifest_is_refused_before_it_costs_memory(tmp_path: Path) -> None:
+    publisher = small(tmp_path)
+    volume = publisher.volumes[0]
+    huge = volume.manifest.model_copy(update={"size": 1 << 50})
+    publisher.volumes[0] = volume.model_copy(update={"manifest": huge})
+    os.truncate(tmp_path / volume.manifest.path, 1 << 40)  # a hole: it takes no room
+    with pytest.raises(SizeMismatch):
+        republish(publisher)
+    report = verify(tmp_path, workers=1)
+    assert (volume.manifest.path, "inconsistent") in kinds(report)
+    assert any("are allowed" in problem.detail for problem in report.problems)
+
+
+def test_a_member_may_claim_any_place_and_size(tmp_path: Path) -> None:
+    publisher = small(tmp_path)
+    archive, *members = publisher.packed("1280px/2026-0000.zip", range(1, 11))
+    far = dataclasses.replace(members[0], offset=1 << 62, size=1 << 62)
+    publisher.volume("1280px-2026-0000", "2026", [archive, far, *members[1:]], "zip")
+    republish(publisher)
+    damaged = bytearray((tmp_path / archive.path).read_bytes())
+    damaged[40] ^= 1
+    (tmp_path / archive.path).write_bytes(damaged)
+    assert kinds(verify(tmp_path, workers=1)) >= {(archive.path, "inconsistent"), (archive.path, "digest")}
+
+
+def test_a_problem_says_its_path_once(tree: Path) -> None:
+    path = "volumes/original-2026-0000.sha256"
+    (tree / path).write_bytes(b"")
+    (problem,) = verify(tree, workers=1).problems
+    assert (problem.path, path in problem.detail) == (path, False)
 
 
 def _wanted(path: Path, data: bytes) -> Task:

@@ -36,6 +36,10 @@ def test_a_list_is_read(tmp_path: Path) -> None:
         ("danbooru,\N{ARABIC-INDIC DIGIT ONE},withdraw,a", "is not the id"),
         ("danbooru,12,delete,a", "delete"),
         ("danbooru,12,purge, ", "no reason"),
+        ("danbooru,12,purge,a\x1b[31mb", "one line"),
+        ("danbooru,12,purge," + "a" * 501, "500 characters"),
+        ('danbooru,12,purge,"never closed', "is not CSV"),
+        ("danbooru,12,purge," + "a" * 200_000, "is not CSV"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path: Path, line: str, said: str) -> None:
@@ -48,6 +52,11 @@ def test_a_wrong_line_is_named(tmp_path: Path, line: str, said: str) -> None:
 def test_the_header_must_be_there(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigInvalid, match="header"):
         read(tmp_path, text)
+
+
+def test_the_longest_reason_can_be_read_back(tmp_path: Path) -> None:
+    listed = read(tmp_path, HEAD + "danbooru,12,purge," + "\N{GRINNING FACE}" * withdrawals.REASON_LIMIT + "\n")
+    assert parse_withdrawals(render_withdrawals(listed)) == listed
 
 
 def taken(post: int, action: str, release: str, path: str | None = None) -> Withdrawal:

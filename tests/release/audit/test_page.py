@@ -79,9 +79,10 @@ def test_every_kind_has_a_section_and_a_line_of_contents() -> None:
 
 def test_nothing_from_outside_gets_through() -> None:
     finding = found("stray-file", HOSTILE, path=HOSTILE, site=HOSTILE, post=1, key=HOSTILE, names=[HOSTILE], number=7)
+    title = "".join(filter(str.isprintable, HOSTILE))  # release.toml lets no other pass
     text = html(
         summarise([replace(finding, waived=HOSTILE)]),
-        configuration(dataset={"id": "0" * 32, "name": "x", "title": HOSTILE}),
+        configuration(dataset={"id": "0" * 32, "name": "x", "title": title}),
     )
     outline = Outline(text)
     assert "script" not in outline.tags
