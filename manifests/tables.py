@@ -145,6 +145,7 @@ class TableWriter:
             compression_level=3,
             use_dictionary=[column for column in _leaves(self.schema) if column in _DICTIONARIES],
             write_statistics=True,
+            write_page_checksum=True,
         )
 
     def write(self, rows: Any) -> None:
@@ -208,7 +209,12 @@ def open_table(path: Path, table: str | None = None) -> Iterator[Any]:
         UnsupportedVersion: it is not ours, another table, or of a newer version.
     """
     with disk.open_read(path) as file, disk.failures(path), _foreign(path):
-        found = pq.ParquetFile(file, thrift_string_size_limit=_STRINGS, thrift_container_size_limit=_CONTAINERS)
+        found = pq.ParquetFile(
+            file,
+            thrift_string_size_limit=_STRINGS,
+            thrift_container_size_limit=_CONTAINERS,
+            page_checksum_verification=True,
+        )
         with contextlib.closing(found):
             _check(path, found.schema_arrow, table)
             yield found

@@ -204,8 +204,8 @@ class _Originals:
         fact, row = self._work.journal.fact(path), self._selection.posts.find(name.id)
         if fact is None or row is None:
             raise IncompleteBuild(f"{path}: has not been read")
-        claimed = self._selection.posts.md5[row].decode() or None
-        return Ready(fact, name.id, self._tree.source.site, naming.by_id(name), md5=claimed)
+        md5 = self._selection.posts.md5(row)
+        return Ready(fact, name.id, self._tree.source.site, naming.by_id(name), md5=md5)
 
 
 class _Made:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from tagswarm.manifests import tables
-from tagswarm.manifests.records import Category
+from tagswarm.manifests.records import Category, RatingScheme
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,12 @@ class Posts:
     """The posts of a site, sorted by id."""
 
     ids: npt.NDArray[np.int64]
-    ratings: npt.NDArray[np.str_]
-    """As in the table; empty where there is none."""
+    ratings: npt.NDArray[np.int8]
+    """Places in `RATINGS`."""
     years: npt.NDArray[np.int16]
     """Of the upload; 0 where it is not known."""
-    md5: npt.NDArray[np.bytes_]
-    """Claimed, 32 hex digits; empty where there is none."""
+    digests: npt.NDArray[np.uint8]
+    """Claimed MD5s, 16 bytes a row; zeros where there is none."""
 
     def find(self, post: int) -> int | None:
         """The row of a post."""
@@ -39,23 +40,39 @@ class Posts:
         """Which rows have one of these ratings; None selects every row."""
         if ratings is None:
             return np.ones(len(self.ids), dtype=np.bool_)
-        return np.isin(self.ratings, sorted(ratings))
+        places = [place for place, rating in enumerate(RATINGS) if rating in ratings]
+        return np.isin(self.ratings, np.array(places, dtype=np.int8))
+
+    def md5(self, row: int) -> str | None:
+        """The claimed MD5 of a row in lower case hex."""
+        digest = self.digests[row].tobytes()
+        return digest.hex() if any(digest) else None
+
+
+RATINGS = ("", *sorted({rating for scheme in RatingScheme for rating in scheme.ratings}))
+"""Every rating of every scheme; the empty one stands for none."""
 
 
 def load(path: Path, site: str) -> Posts:
     """Read the columns of a site's posts from posts.parquet."""
-    ids, ratings, years, md5 = [], [], [], []
+    rows = tables.count_rows(path, "posts")
+    posts = Posts(
+        np.empty(rows, np.int64), np.empty(rows, np.int8), np.empty(rows, np.int16), np.zeros((rows, 16), np.uint8)
+    )
+    known = pa.array(RATINGS, pa.string())
+    at = 0
     for batch in tables.read_batches(path, columns=["site", "id", "rating", "created_at", "md5"]):
-        rows = batch.filter(pc.equal(batch["site"], site))
-        if not rows.num_rows:
-            continue
-        ids.append(rows["id"].to_numpy(zero_copy_only=False).astype(np.int64))
-        ratings.append(_text(rows["rating"], "U4"))
-        years.append(pc.fill_null(pc.year(rows["created_at"]), 0).to_numpy(zero_copy_only=False).astype(np.int16))
-        md5.append(_text(rows["md5"], "S32"))
-    if not ids:
-        return Posts(np.empty(0, np.int64), np.empty(0, "U4"), np.empty(0, np.int16), np.empty(0, "S32"))
-    return Posts(np.concatenate(ids), np.concatenate(ratings), np.concatenate(years), np.concatenate(md5))
+        found = batch.filter(pc.equal(batch["site"], site))
+        end = at + found.num_rows
+        posts.ids[at:end] = found["id"].to_numpy(zero_copy_only=False)
+        places = pc.index_in(pc.fill_null(pc.cast(found["rating"], "string"), ""), value_set=known)
+        posts.ratings[at:end] = pc.fill_null(places, 0).to_numpy(zero_copy_only=False)
+        posts.years[at:end] = pc.fill_null(pc.year(found["created_at"]), 0).to_numpy(zero_copy_only=False)
+        for row, md5 in enumerate(found["md5"].to_pylist(), at):
+            if md5 is not None:
+                posts.digests[row] = np.frombuffer(bytes.fromhex(md5), np.uint8)
+        at = end
+    return Posts(posts.ids[:at], posts.ratings[:at], posts.years[:at], posts.digests[:at])
 
 
 class Words:
@@ -89,8 +106,3 @@ class Words:
 
 
 _NAMED = frozenset((Category.COPYRIGHT, Category.CHARACTER, Category.ARTIST))
-
-
-def _text(column: object, dtype: str) -> npt.NDArray[np.generic]:
-    plain = pc.fill_null(pc.cast(column, "string"), "")
-    return np.asarray(plain.to_pylist(), dtype=dtype)
