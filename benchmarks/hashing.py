@@ -76,10 +76,10 @@ def make(folder: Path, mean: int, total: int) -> list[Path]:
 
 def one_pass(folder: Path, warming: list[Path], files: list[Path], case: Case, workers: int) -> tuple[float, float]:
     """Seconds of the clock and of the CPU; those of the CPU include the start of the processes."""
-    tasks = (
+    tasks = [
         Reading(str(folder), str(path.relative_to(folder)), path.stat().st_size, case.piece_length, look=False)
         for path in (*warming, *files)
-    )
+    ]
     cpu = cpu_of_children()
     began = 0.0
     for done, fact in enumerate(facts_of(tasks, workers), 1):

@@ -1,8 +1,7 @@
-"""One process of `resize.py`: render every file of a list to 512px into a folder; imports what a worker does."""
+"""What a process of `resize.py` does for one image: the same as ImageMagick's convert, by the means of a release."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +11,11 @@ WHITE = replace(PRESETS["512px"], background="white")
 """As the peer does, so that both are held against one reference."""
 
 
-def main() -> None:
-    listing, target = Path(sys.argv[1]), Path(sys.argv[2])
-    for line in listing.read_text().splitlines():
-        path = Path(line)
-        made = render(path.read_bytes(), WHITE)
-        assert isinstance(made, Rendered), (path, made)
-        (target / f"{path.stem}.jpg").write_bytes(made.data)
-
-
-if __name__ == "__main__":
-    main()
+def resize(task: tuple[str, str]) -> str | None:
+    """Render a file to 512px into another; returns what is wrong with it."""
+    source, target = task
+    made = render(Path(source).read_bytes(), WHITE)
+    if not isinstance(made, Rendered):
+        return made.reason
+    Path(target).write_bytes(made.data)
+    return None

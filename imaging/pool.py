@@ -32,7 +32,9 @@ AHEAD = 4
 """Tasks a worker is given ahead, so that it never waits for the supervisor."""
 
 _QUIET = {
-    "MALLOC_ARENA_MAX": "2",  # arenas of unused threads would eat the address space that is limited
+    "MALLOC_ARENA_MAX": "1",  # arenas of unused threads would eat the address space that is limited
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # and memory that is kept from one image to the next needs no page faults
+    "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "VIPS_BLOCK_UNTRUSTED": "1",

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import matte
 from .decode import admit, check_size
+from .kind import Kind
 from .orientation import orientation
 from .source import Raster, open_source, refusal
 from .statistics import Statistics, measure
@@ -32,7 +33,7 @@ class Rendered:
     """Pixels, of the file that was made."""
     height: int
     engine: str
-    """What decoded and what encoded it: `libvips 8.18.7`, or `pillow 13.0.0 + libvips 8.18.7`."""
+    """What decoded and what encoded it: `libvips 8.18.7 + pillow 13.0.0`, or `pillow 13.0.0`."""
     statistics: Statistics | None = None
     """Of the pixels in `data`, where they were asked for."""
 
@@ -58,15 +59,20 @@ def render(
             return refused
         raster = source.scaled(*(geometry.scaled[::-1] if swapped else geometry.scaled))
         made = encode.encode(raster, turned, geometry, _background(raster, transform.background), transform)
+        width, height = geometry.canvas
         return Rendered(
             data=made,
-            width=geometry.canvas[0],
-            height=geometry.canvas[1],
+            width=width,
+            height=height,
             engine=" + ".join(dict.fromkeys((source.engine, encode.ENGINE))),
-            statistics=measure(_array(encode.pixels_of(made))[..., :3]) if statistics else None,
+            statistics=_statistics(made, geometry.canvas, transform, limits) if statistics else None,
         )
     except Exception as error:
         return refusal(kind, error)
+
+
+def _statistics(made: bytes, size: tuple[int, int], transform: Transform, limits: Limits) -> Statistics:
+    return measure(_array(open_source(made, Kind(transform.format), limits).scaled(*size)))
 
 
 def _background(raster: Raster, background: str) -> tuple[int, int, int]:

@@ -38,6 +38,11 @@ _DEPTHS = {"uchar": 8, "ushort": 16}
 _COLOURS: dict[str, Colour] = {"b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb16": "rgb", "cmyk": "cmyk"}
 _MAX_HEIGHT = 9_000_000
 """Rows of a strip of frames: libvips allows 10,000,000."""
+_GOOD_FILTER = 2
+"""By how much at least a JPEG is scaled with the good filter, after its decoder has shrunk it by 2, 4 or 8, as libvips
+does. At 1.5 a JPEG would take 0.9 ms less of 8.4, and detailed ones be up to 2.8 dB further from the exact image."""
+_ROWS = 16
+"""From the top, that tell transparent art: its margin is transparent."""
 
 
 class VipsSource:
@@ -67,30 +72,47 @@ class VipsSource:
 
     def scaled(self, width: int, height: int) -> Raster:
         """Decode the first frame, scaled to exactly this size, in sRGB."""
-        image = None
         if self.icc is Icc.OTHER:
             with contextlib.suppress(pyvips.Error):  # a profile that cannot be applied counts as none
-                image = self._thumbnail(width, height, output_profile="srgb", intent="relative")
-        image = image or self._thumbnail(width, height)
+                return self._raster(width, height, output_profile="srgb", intent="relative")
+        return self._raster(width, height)
+
+    def _raster(self, width: int, height: int, **colour: str) -> Raster:
+        """Not `thumbnail_buffer`: it chooses a loader by itself and passes `fail_on` to none (8.18.7, PNG)."""
+        image = self._opaque(width, height) if self.has_alpha else None
+        image = image or self._first_frame(width, height)
+        image = image.thumbnail_image(width, height=height, size="force", no_rotate=True, **colour)
         if image.interpretation != "srgb":
             image = image.colourspace("srgb")
         if image.format != "uchar":
             image = image.cast("uchar")
         return Raster(image.width, image.height, image.bands, image.write_to_memory())
 
+    def _opaque(self, width: int, height: int) -> pyvips.Image | None:
+        """The scaled image without its alpha, where that is opaque throughout, or None.
+
+        To weigh every pixel by its alpha takes a third of the time of a PNG, and here it would change nothing. Whether
+        it would is asked of the first rows, then of the result: alpha that is full there leaves the colours within
+        half a level.
+        """
+        full = 255 if self.depth == 8 else 65535
+        if self._first_frame(width, height).crop(0, 0, self.width, min(self.height, _ROWS))[-1].min() < full:
+            return None
+        image = self._first_frame(width, height)
+        image = image.resize(width / image.width, vscale=height / image.height).copy_memory()
+        return image.extract_band(0, n=image.bands - 1) if image[-1].min() == full else None
+
     def _load(self, **options: int) -> pyvips.Image:
         return _LOADERS[self._kind](self._data, access="sequential", fail_on="error", **options)
 
-    def _thumbnail(self, width: int, height: int, **colour: str) -> pyvips.Image:
-        """Not `thumbnail_buffer`: it chooses a loader by itself and passes `fail_on` to none (8.18.7, PNG)."""
-        options = {}
-        if self._kind is Kind.JPEG:  # the decoder can halve an image up to three times for almost nothing
-            factor = min(self.width // width, self.height // height) // 2  # the last halving is left to the good filter
-            options["shrink"] = max(shrink for shrink in (1, 2, 4, 8) if shrink <= max(1, factor))
-        image = self._load(**options)
+    def _first_frame(self, width: int, height: int) -> pyvips.Image:
+        """The first frame, at least as large as this; of a JPEG shrunk by its decoder, which costs almost nothing."""
         if self._kind is Kind.GIF:
-            image = _uncover(image, self._data)
-        return image.thumbnail_image(width, height=height, size="force", no_rotate=True, **colour).copy_memory()
+            return _uncover(self._load(), self._data)
+        if self._kind is Kind.JPEG:
+            least = min(self.width / width, self.height / height) / _GOOD_FILTER
+            return self._load(shrink=max(shrink for shrink in (1, 2, 4, 8) if shrink <= max(1, least)))
+        return self._load()
 
 
 def _uncover(image: pyvips.Image, gif: bytes) -> pyvips.Image:

@@ -8,13 +8,14 @@ import os
 import struct
 import subprocess
 import sys
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from tagswarm.imaging import encode, pool, vips
 from tagswarm.imaging.decode import inspect
@@ -62,7 +63,7 @@ def test_both_presets_of_every_format(kind: str) -> None:
     assert Image.open(io.BytesIO(small.data)).size == (small.width, small.height) == (512, 512)
     assert Image.open(io.BytesIO(large.data)).size == (large.width, large.height) == (1280, 640)
     assert pixels(small.data)[:120].min() > 245, "a letterbox on white"
-    assert small.engine.endswith(vips.ENGINE)
+    assert small.engine in (f"{vips.ENGINE} + {encode.ENGINE}", encode.ENGINE)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])
@@ -94,6 +95,67 @@ def test_formats_subsampling_and_quality_are_what_was_asked_for() -> None:
     low = made(data, Transform(mode="fit", width=200, quality=40)).data
     assert [Image.open(io.BytesIO(d)).layer[0][1:3] for d in (full, half)] == [(1, 1), (2, 2)]  # type: ignore[attr-defined]
     assert len(low) < len(half) < len(full)
+
+
+@pytest.mark.parametrize("quality", [1, 90, 94, 100])
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0"])
+def test_noise_is_encoded_too(quality: int, subsampling: Any) -> None:
+    """Pillow reserves a byte a pixel for a JPEG with tables of its own, and gives up where it takes more."""
+    usual = ImageFile.MAXBLOCK
+    noise = np.random.default_rng(0).integers(0, 256, (600, 600, 3), dtype=np.uint8)
+    transform = Transform(mode="none", quality=quality, subsampling=subsampling)
+    data = made(saved(Image.fromarray(noise), "PNG"), transform).data
+    assert Image.open(io.BytesIO(data)).size == (600, 600)
+    assert (quality, subsampling) != (90, "4:4:4") or len(data) > 600 * 600
+    assert usual == ImageFile.MAXBLOCK
+
+
+def test_an_alpha_that_is_opaque_changes_nothing() -> None:
+    for mode in ("L", "RGB"):
+        image = photo().convert(mode)
+        plain, opaque = saved(image, "PNG"), saved(image.convert(f"{mode}A"), "PNG")
+        for transform in (*PRESETS.values(), KEEP):
+            assert made(opaque, transform).data == made(plain, transform).data
+
+
+def sixteen_bit(samples: np.ndarray) -> bytes:
+    """A PNG of 16-bit RGB with alpha, which Pillow does not write."""
+    rows = samples.astype(">u2").tobytes()
+    stride = samples.shape[1] * 8
+    raw = b"".join(b"\0" + rows[at : at + stride] for at in range(0, len(rows), stride))
+    header = struct.pack(">IIBBBBB", samples.shape[1], samples.shape[0], 16, 6, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
+    )
+
+
+def test_an_alpha_of_sixteen_bits_that_is_opaque_changes_nothing() -> None:
+    ramp = np.full((600, 900, 4), 65535, np.uint16)
+    ramp[..., :3] = (np.asarray(photo(), np.uint16) * 257)[:600]
+    found = pixels(made(sixteen_bit(ramp), replace(PRESETS["512px"], format="png")).data)
+    expected = pixels(made(saved(photo(), "PNG"), replace(PRESETS["512px"], format="png")).data)
+    assert abs(found - expected).max() <= 1
+
+
+@pytest.mark.parametrize("opaque_rows", [0, 5, 100, 599])
+def test_hidden_colours_do_not_bleed(opaque_rows: int) -> None:
+    """Also where the image begins opaque: the first rows decide how it is scaled, the result whether that was right."""
+    image = Image.new("RGBA", (900, 600), (255, 0, 0, 0))
+    image.paste((250, 250, 250, 255), (0, 0, 900, opaque_rows))
+    found = pixels(made(saved(image, "PNG"), Transform(mode="fit", width=300, format="png", background="white")).data)
+    assert found.min() >= 249
+
+
+def test_one_transparent_pixel_shows_only_where_it_is() -> None:
+    image = photo((2400, 1600)).convert("RGBA")
+    hole = image.copy()
+    hole.putpixel((1201, 803), (255, 0, 0, 0))
+    transform = replace(PRESETS["512px"], format="png", background="white")
+    found, expected = (pixels(made(saved(each, "PNG"), transform).data) for each in (hole, image))
+    difference = abs(found - expected)
+    assert difference.max() > 0, "it is seen"
+    assert np.count_nonzero(difference > 1) <= 60, "and only where it is"
 
 
 def test_nothing_of_the_original_but_its_pixels_is_kept() -> None:
@@ -261,8 +323,7 @@ def test_enlarging_beyond_the_limit_is_refused() -> None:
 
 def test_statistics_are_those_of_the_bytes_that_were_made() -> None:
     rendered = made(saved(photo(), "PNG"), PRESETS["512px"], statistics=True)
-    raster = encode.pixels_of(rendered.data)
-    assert rendered.statistics == measure(np.frombuffer(raster.pixels, np.uint8).reshape(512, 512, 3))
+    assert rendered.statistics == measure(pixels(rendered.data).astype(np.uint8))
     assert made(saved(photo(), "PNG"), PRESETS["512px"]).statistics is None
     grey = made(saved(photo().convert("L"), "PNG"), PRESETS["512px"], statistics=True)
     assert grey.statistics is not None
