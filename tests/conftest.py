@@ -16,6 +16,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="also run the audit and the imaging over every file of this folder",
     )
+    parser.addoption(
+        "--cases",
+        type=Path,
+        default=None,
+        help="also run the conformance cases of queries in every *.jsonl of this folder",
+    )
+    parser.addoption(
+        "--queries",
+        type=int,
+        default=100_000,
+        help="how many random and broken queries the parser is given; the full count is 1000000",
+    )
 
 
 @pytest.fixture(scope="session")

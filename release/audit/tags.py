@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from . import tagnames
+from tagswarm.tagindex import tagnames
+
 from .findings import EXAMPLES, Finding, found
 
 COLUMNS = ["site", "id", "tags"]

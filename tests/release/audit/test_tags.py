@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tagswarm.manifests.records import Alias, Tag
-from tagswarm.release.audit import tagnames
+from tagswarm.tagindex import tagnames
 from tests.release.audit.world import SITE, World
 
 

@@ -2,7 +2,7 @@
 
 Source: Danbooru's `TagNameValidator`. Its further rule about `x_(cosplay)`, whose first part must be a character, needs
 the table of tags and is left out; and older exports break some of the rules, so a broken one is worth a word and no
-more.
+more: queries take every name.
 """
 
 from __future__ import annotations
@@ -10,31 +10,21 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from .query.metatags import NAMES
+from .query.parser import EMOTICONS, balanced
+
 LIMIT = 170
 """Characters."""
 
 _LEADING = frozenset("-~_`%(){}[]/")
 _RESERVED = frozenset(("new", "search", "and", "or", "not"))
-_EMOTICONS = frozenset((":)", ":(", ";)", ";(", ">:)", ">:("))
-"""Names whose parentheses need not balance."""
+_CATEGORIES = ("general", "gen", "artist", "art", "copyright", "copy", "co", "character", "char", "ch", "meta")
+_PREFIX = re.compile(rf"(?:{'|'.join(sorted((*NAMES, *_CATEGORIES)))}):.", re.IGNORECASE | re.DOTALL)
 
-_COUNTS = (
-    "comment|note|child|pool|series_pool|collection_pool|flag|appeal|approval|replacement|disapproval"
-    "|(?:active|deleted)_(?:comment|note|child|pool)"
-)
-_PLURALS = (
-    "(?:(?:active|deleted)_)?(?:comments|notes|children|pools)|series_pools|collection_pools|flags|appeals|approvals"
-    "|replacements|disapprovals"
-)
-_METATAGS = (
-    "id|md5|width|height|mpixels|ratio|score|upvotes|downvotes|favcount|filesize|filetype|date|age|pixiv_id|pixiv"
-    "|tagcount|(?:gen|art|copy|char|meta)tags|duration|rating|is|has|status|parent|child|embedded|source|pool|ordpool"
-    "|note|comment|commentary|user|approver|unaliased|fav|ordfav|favgroup|ordfavgroup|search|upvote|downvote|flagger"
-    "|appealer|disapproved|commenter|comm|noter|noteupdater|artcomm|commentaryupdater|reacted|exif|ai|pixelhash|order"
-    "|limit|random"
-)
-_CATEGORIES = "general|gen|artist|art|copyright|copy|co|character|char|ch|meta"
-_PREFIX = re.compile(rf"(?:{_METATAGS}|(?:{_COUNTS})_count|{_PLURALS}|{_CATEGORIES}):.", re.IGNORECASE | re.DOTALL)
+
+def normalised(text: str) -> str:
+    """What somebody types as a name, as a name is kept: in lower case, trimmed, its spaces `_`."""
+    return re.sub(r"\s+", "_", text.strip().lower())
 
 
 def problem(name: str) -> str | None:
@@ -62,7 +52,7 @@ def problem(name: str) -> str | None:
         return "is a reserved word"
     if match := _PREFIX.match(name):
         return f"reads like {match.group().partition(':')[0]}: of a query"
-    if name not in _EMOTICONS and not _balanced(name):
+    if name not in EMOTICONS and not balanced(name):
         return "has parentheses that do not balance"
     return None
 
@@ -70,12 +60,3 @@ def problem(name: str) -> str | None:
 def non_ascii(name: str) -> bool:
     """Whether a name breaks the rule that names are ASCII, which is younger than many names."""
     return not name.isascii()
-
-
-def _balanced(name: str) -> bool:
-    depth = 0
-    for character in name:
-        depth += (character == "(") - (character == ")")
-        if depth < 0:
-            return False
-    return depth == 0
