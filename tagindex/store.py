@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
 from pyroaring import BitMap
 
 from tagswarm.manifests.records import Category, RatingScheme
 
-Ordinals = npt.NDArray[np.uint32]
+from .late import np, npt
+
+Ordinals: TypeAlias = "npt.NDArray[np.uint32]"
 
 NUMBERS = (
     "id",
@@ -119,6 +119,9 @@ class Store(Protocol):
     def tag(self, name: str) -> TagRow | None:
         """The tag of exactly this name."""
 
+    def tag_of(self, key: int) -> TagRow | None:
+        """The tag with a key."""
+
     def alias(self, name: str) -> str | None:
         """What an active alias stands for."""
 
@@ -136,6 +139,12 @@ class Store(Protocol):
 
     def frequent(self, category: Category) -> Iterator[TagRow]:
         """The tags of a category, the most frequent first, then by name; read as far as they are asked for."""
+
+    def counts_within(self, posts: BitMap) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The keys of the tags that any of these posts has, and how many of the posts have each."""
+
+    def tags_of(self, posts: BitMap) -> tuple[npt.NDArray[np.int64], Ordinals]:
+        """The pairs of a tag and one of these posts that has it: keys and ordinals, sorted by both."""
 
     def word(self, column: str, value: str) -> BitMap:
         """The posts with this word in a column of `WORDS`."""

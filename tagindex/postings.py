@@ -1,0 +1,161 @@
+"""Posting lists: the ordinals of the posts of a tag, and the segments that many lists lie in.
+
+A tag of few posts has a list of gaps, any other one a portable Roaring bitmap; the number of posts, which the
+dictionary holds, tells which. A segment holds the lists of consecutive tags: how many there are, then where each ends
+and its CRC-32, then the lists.
+
+Nothing here opens a file; the layouts are in docs/reference/formats/index.md.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+from pyroaring import BitMap
+
+from tagswarm.manifests.errors import InvalidDocument
+
+from .bitmaps import from_ordinals
+from .format import LISTED, SEGMENT
+from .late import np, npt
+from .store import Ordinals
+
+COUNT = struct.Struct("<I")
+ENTRY = struct.Struct("<II")
+"""Of the directory of a segment: where a list ends, counted from the first list, and its CRC-32."""
+
+
+def encode(ordinals: Ordinals) -> bytes:
+    """Write the ascending ordinals of a tag."""
+    if len(ordinals) <= LISTED:
+        return _gaps(ordinals)
+    posts = from_ordinals(ordinals)
+    posts.run_optimize()
+    return posts.serialize()
+
+
+def decode(data: bytes | memoryview, count: int) -> BitMap:
+    """Read the list of a tag that `count` posts have.
+
+    Raises:
+        InvalidDocument: the list is another one.
+    """
+    if count <= LISTED:
+        return from_ordinals(ungap(data, np.array([count]), np.array([len(data)])))
+    try:
+        posts = BitMap.deserialize(bytes(data))
+    except (ValueError, TypeError) as failure:
+        raise InvalidDocument(f"a posting list is no Roaring bitmap: {failure}") from failure
+    if len(posts) != count:
+        raise InvalidDocument(f"a posting list has {len(posts)} posts, the dictionary says {count}")
+    return posts
+
+
+def _gaps(ordinals: Ordinals) -> bytes:
+    """The first ordinal and the differences that follow as unsigned LEB128."""
+    gaps: npt.NDArray[np.int64] = np.diff(ordinals.astype(np.int64), prepend=np.int64(0))
+    if gaps.size < 16:  # most tags: no array is worth it
+        out = bytearray()
+        for gap in gaps.tolist():
+            rest = gap
+            while rest > 0x7F:
+                out.append(rest & 0x7F | 0x80)
+                rest >>= 7
+            out.append(rest)
+        return bytes(out)
+    shifts = np.arange(0, 35, 7)
+    groups = (gaps[:, None] >> shifts) & 0x7F
+    used = np.maximum((gaps[:, None] >> shifts != 0).sum(axis=1), 1)
+    position = np.arange(5)
+    groups[position < used[:, None] - 1] |= 0x80
+    return bytes(groups[position < used[:, None]].astype(np.uint8))
+
+
+def ungap(
+    data: bytes | memoryview, counts: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]
+) -> npt.NDArray[np.uint32]:
+    """Read lists of gaps that stand one after the other: the ordinals of the first, then those of the second, ...
+
+    Args:
+        data: the lists.
+        counts: the ordinals of each list.
+        lengths: the bytes of each list.
+
+    Raises:
+        InvalidDocument: a list does not have its number of ordinals.
+    """
+    raw = np.frombuffer(data, np.uint8)
+    last = np.flatnonzero(raw < 0x80)
+    if len(last) != counts.sum() or len(raw) != lengths.sum() or (len(raw) and last[-1] != len(raw) - 1):
+        raise InvalidDocument("a posting list has another number of posts than the dictionary says")
+    if not len(raw):
+        return np.empty(0, np.uint32)
+    first = np.empty_like(last)
+    first[0] = 0
+    first[1:] = last[:-1] + 1
+    spans = last - first
+    if int(spans.max()) > 4:
+        raise InvalidDocument("a posting list has a gap of more than 35 bits")
+    gaps = (raw[first] & 0x7F).astype(np.int64)
+    for place in range(1, int(spans.max()) + 1):
+        more = spans >= place
+        gaps[more] |= (raw[first[more] + place].astype(np.int64) & 0x7F) << (7 * place)
+    totals = np.cumsum(gaps)
+    begins = (np.cumsum(counts) - counts)[counts > 0]
+    before = totals[begins] - gaps[begins]
+    ordinals: npt.NDArray[np.uint32] = (totals - np.repeat(before, counts[counts > 0])).astype(np.uint32)
+    return ordinals
+
+
+class Segments:
+    """Takes the lists of the tags in the order of their keys and yields full segments."""
+
+    def __init__(self, first: int = 1) -> None:
+        self._first = self._next = first
+        self._lists: list[bytes] = []
+        self._size = 0
+
+    def add(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """Take the list of the next tag; yield the key of the first tag and the bytes of a segment that is full."""
+        self._lists.append(data)
+        self._size += len(data)
+        self._next += 1
+        if self._size >= SEGMENT:
+            yield from self.flush()
+
+    def flush(self) -> Iterator[tuple[int, bytes]]:
+        """Yield what is left."""
+        if not self._lists:
+            return
+        end, directory = 0, [COUNT.pack(len(self._lists))]
+        for data in self._lists:
+            end += len(data)
+            directory.append(ENTRY.pack(end, zlib.crc32(data)))
+        yield self._first, b"".join((*directory, *self._lists))
+        self._first, self._lists, self._size = self._next, [], 0
+
+
+def read_segment(data: bytes) -> list[memoryview]:
+    """Cut a segment into its lists, each checked.
+
+    Raises:
+        InvalidDocument: the segment is damaged.
+    """
+    view = memoryview(data)
+    try:
+        (count,) = COUNT.unpack_from(view)
+        at = COUNT.size + count * ENTRY.size
+        lists, start = [], at
+        for end, checksum in ENTRY.iter_unpack(view[COUNT.size : at]):
+            part = view[start : at + end]
+            if zlib.crc32(part) != checksum:
+                raise InvalidDocument("a posting list is damaged")
+            lists.append(part)
+            start = at + end
+    except struct.error as failure:
+        raise InvalidDocument("a segment of posting lists is damaged") from failure
+    if len(lists) != count or start != len(view):
+        raise InvalidDocument("a segment of posting lists is damaged")
+    return lists

@@ -1,0 +1,201 @@
+"""Files that are no index, newer, cut off or damaged: told from each other, refused, never a crash."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tagswarm.manifests.errors import (
+    DigestMismatch,
+    InvalidDocument,
+    TagswarmError,
+    Unreadable,
+    UnsupportedVersion,
+)
+from tagswarm.manifests.records import Category
+from tagswarm.tagindex.reader import Index
+from tagswarm.tagindex.store import TagRow
+from tests.tagindex.test_index import ALIASES, IMPLICATIONS, post, write
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small index with something in every part."""
+    noise = random.Random(5)
+    tags = [f"tag_{number}" for number in range(60)]
+    site = {"site": "danbooru"}
+    made = [
+        post(
+            number,
+            *noise.sample(tags, 12),
+            score=noise.randint(-9, 90),
+            md5=f"{noise.getrandbits(128):032x}",
+            source=f"https://example.com/{number}",
+            uploader_id=1 if number % 7 else None,
+            is_deleted=number % 9 == 0,
+            rating="g" if number % 2 else "s",
+        )
+        for number in range(1, 2_500)
+    ]
+    return write(
+        tmp_path_factory.mktemp("whole"),
+        made,
+        aliases=ALIASES,
+        implications=IMPLICATIONS,
+        pools=[{**site, "id": 1, "name": "p", "category": "series", "is_deleted": False, "post_ids": [3, 2]}],
+        notes=[{**site, "id": 1, "post_id": 5, "body": "x", "is_active": True}],
+        users=[{**site, "id": 1, "name": "a"}],
+    )
+
+
+def answers(index: Index) -> Iterator[object]:
+    """Everything that an index can be asked."""
+    yield index.size
+    yield index.schemes
+    yield index.tables
+    yield index.columns
+    yield index.sites
+    yield list(index.frequent())
+    yield list(index.frequent(Category.GENERAL))
+    yield index.nearest("tag_999")
+    yield index.tags_like("*1*")
+    yield index.abbreviated("t5")
+    yield index.alias("longhair")
+    yield index.targets("miku")
+    yield index.implied_by("long_hair")
+    everyone = index.between("id", None, None)
+    yield everyone
+    for name in ("score", "uploader_id", "tag_count", "pool_count"):
+        yield index.between(name, 1, 20)
+        yield index.values(name)[0].tolist()
+        yield index.nulls(name)
+    for word in index.words("rating"):
+        yield index.word("rating", word)
+    yield index.flag("is_deleted")
+    yield index.md5s(everyone)
+    yield index.md5("0" * 32)
+    yield list(index.sources())
+    yield list(index.pools())
+    yield list(index.texts("notes"))
+    yield index.users("uploader", "a")
+    yield index.counts_within(everyone)[1].tolist()
+    yield index.tags_of(everyone)[1].tolist()
+
+
+def everything(path: Path) -> list[object]:
+    with Index.open(path) as index:
+        return list(answers(index))
+
+
+def test_what_is_no_index_is_told(tmp_path: Path, whole: Path) -> None:
+    path = tmp_path / "x"
+    with pytest.raises(Unreadable):
+        Index.open(path)
+    with pytest.raises(Unreadable):
+        Index.open(tmp_path)
+    for content in (b"", b"SQLite format 3\0", b"PAR1" * 100, b"\0" * 4_096):
+        path.write_bytes(content)
+        with pytest.raises(UnsupportedVersion, match="no index"):
+            Index.open(path)
+    path.unlink()
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE tag (name)")
+    other.close()
+    with pytest.raises(UnsupportedVersion, match="another program"):
+        Index.open(path)
+    newer = bytearray(whole.read_bytes())
+    newer[60:64] = (2).to_bytes(4, "big")
+    path.write_bytes(newer)
+    with pytest.raises(UnsupportedVersion, match="version 2"):
+        Index.open(path)
+
+
+def test_another_format_of_the_same_version_is_refused(tmp_path: Path, whole: Path) -> None:
+    path = tmp_path / "index.sqlite"
+    path.write_bytes(whole.read_bytes())
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE meta SET value = 'tagswarm.other/7' WHERE key = 'format'")
+    database.close()
+    with pytest.raises(UnsupportedVersion, match=r"tagswarm\.other/7"):
+        Index.open(path)
+
+
+def test_a_file_that_is_cut_off_or_too_long_is_refused(tmp_path: Path, whole: Path) -> None:
+    content = whole.read_bytes()
+    path = tmp_path / "index.sqlite"
+    for size in (100, 8_191, 8_192, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:size])
+        with pytest.raises(InvalidDocument, match="bytes long") as refused:
+            Index.open(path)
+        assert "verify" in refused.value.hint
+    path.write_bytes(content + b"\0")
+    with pytest.raises(InvalidDocument, match="bytes long"):
+        Index.open(path)
+
+
+def test_flipped_bits_are_refused_or_change_nothing_that_is_counted(tmp_path: Path, whole: Path) -> None:
+    content = whole.read_bytes()
+    path = tmp_path / "index.sqlite"
+    with Index.open(whole) as index:
+        good = {row.key: (row, index.posting(row)) for row in index.frequent()}
+        list(answers(index))
+    noise = random.Random(11)
+    refused: list[str] = []
+    for _ in range(150):
+        damaged = bytearray(content)
+        for _ in range(noise.choice((1, 1, 1, 40))):
+            bit = noise.randrange(8 * len(content))
+            damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            with Index.open(path) as index:
+                for key, (row, posts) in good.items():
+                    found = None
+                    with suppress(TagswarmError):
+                        found = index.posting(TagRow(key, row.name, row.category, row.count))
+                    assert found is None or found == posts
+                list(answers(index))
+        except TagswarmError as failure:
+            refused += [failure.message]
+    assert len(refused) > 30
+    assert all(str(path) in message for message in refused)
+
+
+@pytest.mark.parametrize("table", ["tag", "alias", "initials", "posting", "chunk", "number", "md5", "source", "meta"])
+def test_the_digests_find_what_was_changed_in_a_part(tmp_path: Path, whole: Path, table: str) -> None:
+    path = tmp_path / "index.sqlite"
+    path.write_bytes(whole.read_bytes())
+    with sqlite3.connect(path) as database:
+        if table == "meta":
+            database.execute("UPDATE meta SET value = 'x' WHERE key = 'sha256:tag'")
+        else:
+            (last,) = [row[1] for row in database.execute(f"PRAGMA table_info({table})")][-1:]
+            database.execute(f"UPDATE {table} SET {last} = CAST({last} || x'00' AS BLOB)")
+    database.close()
+    with Index.open(path) as index, pytest.raises(DigestMismatch):
+        index.check()
+
+
+def test_rows_of_another_type_are_refused(tmp_path: Path, whole: Path) -> None:
+    path = tmp_path / "index.sqlite"
+    for statement in (
+        "UPDATE posting SET data = 'text'",
+        "UPDATE posting SET data = x''",
+        "UPDATE chunk SET data = 7",
+        "UPDATE number SET chunks = x'00'",
+        "UPDATE tag SET count = 'many'",
+        "DELETE FROM posting",
+        "DELETE FROM chunk",
+        "DROP TABLE word",
+    ):
+        path.write_bytes(whole.read_bytes())
+        with sqlite3.connect(path) as database:
+            database.execute(statement)
+        database.close()
+        with pytest.raises(InvalidDocument):
+            everything(path)
