@@ -6,7 +6,7 @@ STAMP := .venv/.stamp
 CORPUS ?= $(firstword $(wildcard ../shared/corpus/real) sample/original)
 ROOMS := imaging manifests mirror release tagindex
 
-.PHONY: help setup demo test lint fix docs check bench typing clean
+.PHONY: help setup demo test lint fix docs check bench scale typing clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -52,6 +52,10 @@ bench: setup  ## the long runs: each measures tagswarm and its peers side by sid
 	$(BIN)/python benchmarks/verify.py
 	$(BIN)/python benchmarks/metadata.py
 	$(BIN)/python benchmarks/resize.py --corpus $(CORPUS)
+
+scale: setup  ## 5 million posts: make their metadata, index them, ask all engines, write docs/explanation/performance.md
+	@.ci/system jq
+	$(BIN)/python benchmarks/scale.py
 
 # The rooms lie at the top but are installed as one package (docs/adr/0001-rooms-at-the-top.md): type checkers and
 # import-linter look for one folder, so here is one made of links.
