@@ -71,6 +71,8 @@ def test_the_walls_between_the_rooms_hold(repository: Path, tmp_path: Path) -> N
         ("mirror/__init__.py", "from tagswarm.release import config"),
         ("release/config.py", "from tagswarm.cli import output"),
         ("release/config.py", "import rich"),
+        ("release/choice.py", "from tagswarm import opening"),
+        ("tagindex/query/parser.py", "from tagswarm import place"),
         ("imaging/decode.py", "import click"),
         ("manifests/digest.py", "import threading"),
         ("manifests/signing.py", "import socket"),

@@ -20,7 +20,9 @@ from tagswarm.manifests.version import VERSION
 
 from .options import spoken
 from .output import Output
+from .query import count, explain, query, sample
 from .release import release
+from .tags import stats, tags
 
 EXIT_PIPE = 141
 """What a shell reports of a program that wrote into a closed pipe."""
@@ -89,7 +91,7 @@ def _closed_pipe() -> int:
 @click.version_option(VERSION, message="tagswarm %(version)s")
 @spoken
 def program() -> None:
-    """Publish large tagged image collections.
+    """Publish and use large tagged image collections.
 
     Results go to stdout, progress and errors to stderr. The exit code is 0 when all is well, 3 when a part failed and
     the report says which, 2 for a wrong option, 130 after Ctrl-C, and the number of the error otherwise:
@@ -97,7 +99,8 @@ def program() -> None:
     """
 
 
-program.add_command(release)
+for command in (count, query, tags, stats, sample, explain, release):
+    program.add_command(command)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -19,7 +19,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from tagswarm.manifests.errors import QueryError, TagswarmError
-from tagswarm.manifests.events import Report
+from tagswarm.manifests.events import Report, StepStarted
 from tagswarm.manifests.paths import escape
 
 from .progress import Display, JsonLines, Lines, Live, shown
@@ -44,6 +44,13 @@ class Output:
     def progress(self) -> contextlib.AbstractContextManager[Report]:
         """A report for a library function; what it shows is gone or complete when the block ends."""
         return shown(self._display())
+
+    @contextlib.contextmanager
+    def waiting(self, step: str) -> Iterator[None]:
+        """Show on a terminal that something is under way, for as long as the block takes, and leave nothing behind."""
+        with shown(display if isinstance(display := self._display(), Live) else None) as report:
+            report(StepStarted(step))
+            yield
 
     def result(self, value: object, view: Callable[[Console], None], *, failed: str = "") -> None:
         """Tell what came of a command: as one object, or as a page for people unless it shall be quiet.
@@ -97,8 +104,8 @@ class Output:
         sys.stderr.write(f"error: {escape(message)}\n")
         if "span" in known:
             self._point(known["query"], known["span"])
-        if "suggestions" in known:
-            sys.stderr.write(f"  did you mean: {escape(', '.join(known['suggestions']))}\n")
+        if further := [name for name in known.get("suggestions", ()) if name not in hint]:
+            sys.stderr.write(f"  spelled like it: {escape(', '.join(further))}\n")
         if hint:
             sys.stderr.write(f"  what to do: {escape(hint)}\n")
         sys.stderr.flush()

@@ -78,7 +78,9 @@ def _after(outcome: Shown) -> str:
 def _rendition(shown_rendition: RenditionShown) -> tuple[str, ...]:
     entry = shown_rendition.entry
     made_from = entry.made_from or ""
-    if entry.selection is not None:
+    if isinstance(entry.selection, str):
+        made_from += f", {escape(entry.selection)}"
+    elif entry.selection is not None:
         made_from += f", rated {' '.join(entry.selection)}"
     new = f"{shown_rendition.new_volumes:,}"
     return (entry.name, made_from, f"{entry.files:,}", amount(entry.bytes), f"{shown_rendition.volumes:,}", new)

@@ -68,7 +68,7 @@ def test_version_and_help_answer() -> None:
 def test_every_command_has_help_and_a_short_help_that_is_not_cut() -> None:
     group = program.commands["release"]
     assert isinstance(group, click.Group)
-    for name, command in group.commands.items():
+    for name, command in {**program.commands, **group.commands}.items():
         assert command.help, name
         assert not command.get_short_help_str(limit=60).endswith("..."), name
         for parameter in command.params:
