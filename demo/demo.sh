@@ -67,6 +67,12 @@ say "With it, everything at once"
 run "tagswarm release verify danbooru --key maintainer.key.pub"
 run "tagswarm release show danbooru"
 
+say "The researcher asks before fetching anything: how many, which, and how the query was understood"
+run "tagswarm count '1girl solo -long_hair rating:g' --in danbooru"
+run "tagswarm query '1girl solo order:score limit:3' --columns id,score,rating,width,height --in danbooru"
+run "tagswarm explain '(blue_hair or blonde_hair) -hat date:>=2025-01-01' --in danbooru"
+refused 12 "tagswarm count '1girl bleu_hair' --in danbooru"
+
 say "Built again: no image is read, no byte changes"
 run "tagswarm release build danbooru"
 

@@ -134,7 +134,7 @@ class QueryError(TagswarmError):
     """A query cannot be answered as it stands; the place in its text is known."""
 
     exit_code = 12
-    default_hint = "docs/reference/query.md has the whole language."
+    default_hint = "The whole language stands in docs/reference/query.md."
 
     def __init__(
         self, message: str, *, text: str = "", span: tuple[int, int] = (0, 0), hint: str | None = None

@@ -150,8 +150,8 @@ class RenditionEntry(Value):
     site: Name
     made_from: str | None = None
     """The tree it was made from; None for the originals."""
-    selection: list[str] | None = None
-    """The ratings that were selected; None means every post."""
+    selection: list[str] | str | None = None
+    """The ratings that were selected, or the query that selected; None means every post."""
     transform: dict[str, Any] | None = None
     """How; the engines stand in the manifests."""
     piece_length: Size

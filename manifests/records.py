@@ -156,6 +156,63 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A translation laid over a part of an image."""
+
+    site: str
+    id: int
+    post_id: int
+    body: str | None = None
+    is_active: bool | None = None
+    x: int | None = None
+    """Pixels, of the upper left corner on the original; so are the other three."""
+    y: int | None = None
+    width: int | None = None
+    height: int | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment:
+    """What a user wrote below a post."""
+
+    site: str
+    id: int
+    post_id: int
+    creator_id: int | None = None
+    body: str | None = None
+    score: int | None = None
+    is_deleted: bool | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtistCommentary:
+    """What the artist wrote where the image came from, and its translation."""
+
+    site: str
+    id: int
+    post_id: int
+    original_title: str | None = None
+    original_description: str | None = None
+    translated_title: str | None = None
+    translated_description: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """The name behind the ids of uploaders and approvers."""
+
+    site: str
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reject:
     """A row that could not be read, with its reason and where it stands."""
 
@@ -170,4 +227,7 @@ class Reject:
     """The row itself, at most 2,000 characters."""
 
 
-Record = Post | Tag | Alias | Implication | Pool | Reject
+Beside = Note | Comment | ArtistCommentary | User
+"""The rows of the tables that a release has only where a source has them."""
+
+Record = Post | Tag | Alias | Implication | Pool | Note | Comment | ArtistCommentary | User | Reject

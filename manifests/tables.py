@@ -1,4 +1,4 @@
-"""The Parquet tables of a release, posts, tags, aliases, implications and pools: written alike, read in batches.
+"""The Parquet tables of a release, of posts and of what belongs to them: written alike, read in batches.
 
 Each table carries its format and version in the metadata of its schema, `{"format": "tagswarm.posts/1"}`. The same rows
 give the same bytes: row groups have a fixed number of rows, and nothing of the clock or the machine goes in; another
@@ -25,6 +25,7 @@ ROW_GROUP = 1 << 15
 
 _TIME = pa.timestamp("us", tz="UTC")
 _TEXT = pa.string()
+_LONG = pa.large_string()
 _NUMBER = pa.int32()
 _ID = pa.int64()
 _FLAG = pa.bool_()
@@ -84,7 +85,7 @@ SCHEMAS: dict[str, Any] = {
         pa.field("last_noted_at", _TIME),
         _needed("tags", pa.list_(_needed("element", _TEXT))),
         _needed("duplicate_tags", _NUMBER),
-        pa.field("extra", pa.large_string()),
+        pa.field("extra", _LONG),
     ),
     "tags": _schema(
         "tags",
@@ -102,14 +103,56 @@ SCHEMAS: dict[str, Any] = {
         _needed("id", _ID),
         pa.field("name", _TEXT),
         pa.field("category", _TEXT),
-        pa.field("description", pa.large_string()),
+        pa.field("description", _LONG),
         pa.field("is_deleted", _FLAG),
         _needed("post_ids", pa.list_(_needed("element", _ID))),
         pa.field("created_at", _TIME),
         pa.field("updated_at", _TIME),
     ),
+    "notes": _schema(
+        "notes",
+        _needed("site", _TEXT),
+        _needed("id", _ID),
+        _needed("post_id", _ID),
+        pa.field("body", _LONG),
+        pa.field("is_active", _FLAG),
+        pa.field("x", _NUMBER),
+        pa.field("y", _NUMBER),
+        pa.field("width", _NUMBER),
+        pa.field("height", _NUMBER),
+        pa.field("created_at", _TIME),
+        pa.field("updated_at", _TIME),
+    ),
+    "comments": _schema(
+        "comments",
+        _needed("site", _TEXT),
+        _needed("id", _ID),
+        _needed("post_id", _ID),
+        pa.field("creator_id", _ID),
+        pa.field("body", _LONG),
+        pa.field("score", _NUMBER),
+        pa.field("is_deleted", _FLAG),
+        pa.field("created_at", _TIME),
+        pa.field("updated_at", _TIME),
+    ),
+    "artist_commentaries": _schema(
+        "artist_commentaries",
+        _needed("site", _TEXT),
+        _needed("id", _ID),
+        _needed("post_id", _ID),
+        pa.field("original_title", _LONG),
+        pa.field("original_description", _LONG),
+        pa.field("translated_title", _LONG),
+        pa.field("translated_description", _LONG),
+        pa.field("created_at", _TIME),
+        pa.field("updated_at", _TIME),
+    ),
+    "users": _schema("users", _needed("site", _TEXT), _needed("id", _ID), _needed("name", _TEXT)),
 }
 """The schema of each table by its name; ids and counts are whole numbers, times UTC in microseconds, sizes bytes."""
+
+OPTIONAL = ("artist_commentaries", "comments", "notes", "users")
+"""Tables that a release has only where a source has them."""
 
 _DICTIONARIES = frozenset(
     {"site", "rating_scheme", "rating", "file_ext", "tags.list.element", "category", "status", "duplicate_tags"}

@@ -34,8 +34,8 @@ from tagswarm.manifests.models import (
 from tagswarm.manifests.paths import escape
 from tagswarm.manifests.version import VERSION
 
+from . import choice, dumps, gate, hashing, history, readme, selection, statistics, weights, withdrawals
 from . import config as configuration
-from . import dumps, gate, hashing, history, readme, selection, statistics, withdrawals
 from .assembly import Assembly
 from .audit import waivers
 from .config import Config
@@ -103,6 +103,7 @@ def build(dataset: Path, *, workers: int | None = None, rehash: bool = False, re
         _keeps_promises(work)
         _still_there(work)
         _has_places(work)
+        choice.check(work, selection.trees(work.config))
         files_read = _read(work, rehash=rehash)
         audited = _pass(gate.write(work))
         images_made, failed = selection.make_renditions(work)
@@ -252,6 +253,7 @@ def _assemble(work: Work, audited: AuditOutcome, files_read: int, images_made: i
     folder = f"releases/{config.release.name}"
     objects = [
         *_tables(work, stage, folder),
+        stage.adopt(f"{folder}/index.sqlite", weights.weighed(work)),
         stage.adopt(f"{folder}/audit.jsonl.zst", audited.findings_path),
         stage.adopt(f"{folder}/audit.html", audited.html_path),
         stage.write(f"{folder}/withdrawn.jsonl", [render_withdrawals(_all_taken(work, volumes))]),
@@ -341,7 +343,7 @@ def _renditions(work: Work, entries: list[VolumeEntry]) -> list[RenditionEntry]:
                 name=tree.name,
                 site=tree.source.site,
                 made_from=None if tree.transform is None else tree.source.originals,
-                selection=None if tree.ratings is None else sorted(tree.ratings),
+                selection=tree.query if tree.ratings is None else sorted(tree.ratings),
                 transform=None if tree.transform is None else tree.transform.to_dict(),
                 piece_length=tree.volumes.piece_length,
                 strategy=tree.volumes.strategy,

@@ -17,10 +17,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from tagswarm.imaging.transform import PRESETS, Transform
 from tagswarm.manifests import disk, paths
-from tagswarm.manifests.errors import ConfigInvalid, FormatError, TagswarmError
+from tagswarm.manifests.errors import ConfigInvalid, FormatError, QueryError, TagswarmError
 from tagswarm.manifests.models import DatasetId, Layout, Name
 from tagswarm.manifests.records import RatingScheme
 from tagswarm.manifests.signing import PublicKey
+from tagswarm.tagindex.query import parser
 
 from .sources import FORMATS
 
@@ -65,6 +66,17 @@ def _tree(value: str) -> str:
     if value in RESERVED:
         raise ValueError(f"{value} is a folder of the release itself")
     return _folder(value)
+
+
+def _query(value: str) -> str:
+    """A query that can be read; whether the release has its tags is asked of the index."""
+    try:
+        parser.parse(value)
+    except QueryError as failure:
+        begin, end = failure.span
+        where = f" at {value[begin:end]!r}" if value[begin:end] else ""
+        raise ValueError(f"is no query: {failure.message}{where}") from failure
+    return value
 
 
 Tree = Annotated[str, AfterValidator(_tree)]
@@ -155,7 +167,7 @@ class RenditionTable(_Table):
     made_from: Tree = Field(default="original", alias="from")
     ratings: Annotated[list[Rating], Field(min_length=1)] | None = None
     """Which posts: those with one of these ratings; every post where it is left out."""
-    query: Annotated[Line, Field(min_length=1)] | None = None
+    query: Annotated[Line, AfterValidator(_query)] | None = None
     """Which posts: those that a query answers, instead of `ratings`."""
     preset: str | None = None
     transform: dict[str, str | int | bool] | None = None

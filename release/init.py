@@ -338,8 +338,9 @@ def _renditions(originals: str) -> str:
 # Images made from the originals; the name is also that of the tree.
 name = "512px"
 from = "{originals}"
-# Which posts, by rating; every post where it is left out.
+# Which posts, by rating or by a query in the language of the booru; every post where both are left out.
 # ratings = ["g", "s"]
+# query = "rating:g,s score:>=20 -comic"
 # How: the preset of the same name, another preset, or a transform of your own.
 preset = "512px"
 

@@ -1,4 +1,4 @@
-"""From the dumps of boorus to the five tables of a release, and a file of the rows that could not be read.
+"""From the dumps of boorus to the tables of a release, and a file of the rows that could not be read.
 
 Every source is streamed once through the reader of its format. What two records say differently is decided here, in the
 order of the sources and, inside of one, of the names of its files:
@@ -7,10 +7,11 @@ order of the sources and, inside of one, of the names of its files:
 - the category of a tag is that of the first table of tags that knows one; without, that of posts, of which one that is
   not general wins over general, and then the lowest number; conflicts are counted;
 - the number of posts of a tag is counted; what a table of tags claims stays beside it;
-- a pool of a table of pools wins over one that was put together from posts; relations that say the same are one.
+- a pool of a table of pools wins over one that was put together from posts; relations that say the same are one;
+- of notes, comments, commentaries and users the first with an id is kept; those of posts taken back are left out.
 
 The same dumps give the same bytes, however the list of files was ordered. Memory is bounded by the number of tags,
-relations and pools, and takes 40 bytes a post. The dumps themselves are not copied here.
+relations and pools and by the texts beside the posts, and takes 40 bytes a post. The dumps are not copied here.
 """
 
 from __future__ import annotations
@@ -31,8 +32,21 @@ import pyarrow as pa
 from tagswarm.manifests import disk, tables
 from tagswarm.manifests.errors import ConfigInvalid
 from tagswarm.manifests.events import Notice, Report, StepAdvanced, StepFinished, StepStarted, silent
-from tagswarm.manifests.records import Alias, Category, Implication, Pool, Post, RatingScheme, Reject, Relation, Tag
+from tagswarm.manifests.records import (
+    Alias,
+    Beside,
+    Category,
+    Implication,
+    Pool,
+    Post,
+    RatingScheme,
+    Reject,
+    Relation,
+    Tag,
+    User,
+)
 
+from .beside_rows import TABLE_OF, BesideRows
 from .post_runs import RUN, PostRuns
 from .reject_log import FILE_NAME, RejectLog
 from .sources import FORMATS, Reader, detect, documents
@@ -69,7 +83,7 @@ class SourceSummary:
     rejects: dict[str, int]
     """By reason."""
     ignored: tuple[str, ...]
-    """Documents with tables that no record exists for, such as comments."""
+    """Documents with tables that no record exists for, such as artists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +96,8 @@ class MetadataSummary:
     aliases: int
     implications: int
     pools: int
+    beside: dict[str, int]
+    """Rows of each table beside the posts, of those that a source has."""
     tag_instances: int
     """Pairs of a post and a tag."""
     duplicate_tags: int
@@ -123,6 +139,14 @@ class _Records:
         self.tags: dict[tuple[str, str], _Tag] = {}
         self.relations: dict[type[Relation], set[Relation]] = {Alias: set(), Implication: set()}
         self.pools: dict[tuple[str, int], Pool] = {}
+        self.beside: dict[str, BesideRows] = {}
+
+    def add_beside(self, row: Beside) -> bool:
+        """Take a note, a comment, a commentary or a user; False where its id came before."""
+        table = TABLE_OF[type(row)]
+        if table not in self.beside:
+            self.beside[table] = BesideRows(table)
+        return self.beside[table].add(row)
 
     def add_tag(self, tag: Tag) -> None:
         self.tags.setdefault((tag.site, tag.name), _Tag()).add(tag)
@@ -151,7 +175,7 @@ def normalise(
     without: AbstractSet[tuple[str, int]] = frozenset(),
     run: int = RUN,
 ) -> MetadataSummary:
-    """Read all sources and write `posts.parquet` and its four sisters, and `rejects.jsonl.zst`, into `out`.
+    """Read all sources and write `posts.parquet` and the other tables, and `rejects.jsonl.zst`, into `out`.
 
     Args:
         sources: what to read, the most trusted first.
@@ -312,8 +336,17 @@ class _Reading:
                 if reason is not None:
                     detail = f"pool {record.id} of {record.site} came before"
                     self._log.add(Reject(source=name, line=line, reason=reason, detail=detail))
+            elif kind in TABLE_OF:
+                self._beside(record, name, line)
             else:
                 self._records.relations[kind].add(record)
+
+    def _beside(self, record: Beside, name: str, line: int) -> None:
+        if not isinstance(record, User) and (record.site, record.post_id) in self._without:
+            return
+        if not self._records.add_beside(record):
+            detail = f"row {record.id} of {record.site} came before"
+            self._log.add(Reject(source=name, line=line, reason="duplicate-row", detail=detail))
 
 
 def _nowhere() -> int:
@@ -367,8 +400,8 @@ def _detected(paths: list[Path], root: Path) -> tuple[str, str | None]:
     raise ConfigInvalid(f"one source has several formats: {said}", hint=hint)
 
 
-def _write(out: Path, runs: PostRuns, records: _Records, log: RejectLog) -> dict[str, int]:
-    """Write the five tables and count what they hold."""
+def _write(out: Path, runs: PostRuns, records: _Records, log: RejectLog) -> dict[str, Any]:
+    """Write the tables and count what they hold."""
     instances = 0
     with tables.open_writer(out / tables.file_name("posts"), "posts") as posts:
         for site in runs.sites:
@@ -393,11 +426,18 @@ def _write(out: Path, runs: PostRuns, records: _Records, log: RejectLog) -> dict
     with tables.open_writer(out / tables.file_name("pools"), "pools") as pools:
         names = pools.schema.names
         _fill(pools, [tuple(getattr(pool, name) for name in names) for _, pool in sorted(records.pools.items())])
+    beside = {}
+    for table, rows_beside in sorted(records.beside.items()):
+        with tables.open_writer(out / tables.file_name(table), table) as writer:
+            for piece in rows_beside.sorted():
+                writer.write(piece)
+        beside[table] = writer.rows
     return {
         "posts": posts.rows,
         "tags": tags.rows,
         **written,
         "pools": pools.rows,
+        "beside": beside,
         "tag_instances": instances,
         "category_conflicts": conflicts,
     }

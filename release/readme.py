@@ -143,9 +143,13 @@ def _renditions(renditions: Sequence[RenditionEntry]) -> str:
 def _how(entry: RenditionEntry) -> str:
     if entry.transform is None:
         return f"the originals of {entry.site}"
-    ratings = f", ratings {', '.join(entry.selection)}" if entry.selection is not None else ""
+    chosen = entry.selection
+    if isinstance(chosen, str):
+        which = f", the posts of {_code(chosen)}"
+    else:
+        which = "" if chosen is None else f", ratings {', '.join(chosen)}"
     box = entry.transform.get("width")
-    return f"{entry.transform['mode']} {box} px, {entry.transform['format']}, made from `{entry.made_from}/`{ratings}"
+    return f"{entry.transform['mode']} {box} px, {entry.transform['format']}, made from `{entry.made_from}/`{which}"
 
 
 def _waivers(waivers: Sequence[WaiverEntry]) -> str:

@@ -16,12 +16,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from tagswarm.imaging.transform import Transform
 from tagswarm.manifests.errors import IncompleteBuild
 from tagswarm.manifests.paths import FilePath
 from tagswarm.manifests.records import Category
 
-from . import naming, renditions
+from . import choice, naming, renditions
 from .config import Config, RenditionTable, SourceTable, VolumesTable
 from .facts import FileFact
 from .posts import Posts, Words, load
@@ -52,6 +54,11 @@ class Tree:
         if self.rendition is None or self.rendition.ratings is None:
             return None
         return frozenset(self.rendition.ratings)
+
+    @property
+    def query(self) -> str | None:
+        """The query that selects instead."""
+        return None if self.rendition is None else self.rendition.query
 
     def place(self, dataset: Path, path: str) -> Path:
         """Where a file of this tree lies: images that only exist inside archives are kept under the state folder."""
@@ -124,7 +131,10 @@ class Selection:
         """Every original of which a rendition has an image, with the path of the image, sorted by id or by path."""
         if tree.transform is None:
             return
-        wanted = self.posts.selected(tree.ratings)
+        if tree.query is None:
+            wanted = self.posts.selected(tree.ratings)
+        else:
+            wanted = np.isin(self.posts.ids, choice.ids(self._work, tree), assume_unique=True)
         for file in self.originals(order):
             look = file.fact.look
             if wanted[file.row] and look is not None and look.reason is None:

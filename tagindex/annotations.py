@@ -5,9 +5,10 @@ The tables are read here; nothing here opens the index. Rows about posts that th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -37,10 +38,12 @@ _TEXT = {
 }
 _FLAG = {"notes": "is_active", "comments": "is_deleted"}
 _COUNT = {"notes": "note_count", "comments": "comment_count"}
+_FILES = 1 << 16
+"""Files whose posts are looked for at a time."""
 COMMENTARY_UPDATED = "commentary_updated_at"
 """Microseconds since 1970 UTC at which the commentary of a post changed last."""
 
-Column = tuple[Numbers, Mask | None]
+Column: TypeAlias = "tuple[Numbers, Mask | None]"
 Counts = npt.NDArray[np.int64]
 
 
@@ -139,17 +142,6 @@ class Annotations:
         values[null] = 0
         self.columns[COMMENTARY_UPDATED] = values, null
 
-    def sizes(self, files: Mapping[str, Iterator[tuple[str, int, int]]]) -> None:
-        """Take site, id and bytes of the files of each rendition: a column `bytes:<rendition>` each."""
-        for rendition in sorted(files):
-            values = np.zeros(self._place.size, np.int64)
-            null = np.ones(self._place.size, np.bool_)
-            for site, number, size in files[rendition]:
-                at, known = self._place.ordinals(site, np.array([number], np.int64))
-                values[at[known]] += size
-                null[at[known]] = False
-            self.columns[f"bytes:{rendition}"] = values, null
-
     def users(self, needed: Mapping[str, set[int]]) -> Iterator[tuple[str, int, str, str]]:
         """Yield site, id, name, and the name as it is searched for, of the users that posts name."""
         if not self._has("users"):
@@ -160,3 +152,16 @@ class Annotations:
             for site, number, name in zip(*(batch[column].to_pylist() for column in columns), strict=True):
                 if number in needed.get(site, ()):
                     yield site, number, name, folded(name)
+
+
+def sizes(place: Place, files: Iterable[tuple[str, int, int]]) -> Column:
+    """The bytes of the files of each post, of site, id and bytes of each file; null where a post has none."""
+    values = np.zeros(place.size, np.int64)
+    null = np.ones(place.size, np.bool_)
+    for site, rows in groupby(files, key=lambda row: row[0]):
+        while block := list(islice(rows, _FILES)):
+            numbers = np.array([row[1:] for row in block], np.int64)
+            at, known = place.ordinals(site, numbers[:, 0])
+            np.add.at(values, at[known], numbers[known, 1])
+            null[at[known]] = False
+    return values, null

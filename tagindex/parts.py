@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .format import TABLES
 
@@ -16,9 +16,9 @@ KEYS = {"alias": "name, target", "implication": "antecedent, consequent", "word"
 """Where the primary key is more than the first column."""
 
 
-def digests(database: sqlite3.Connection) -> Iterator[tuple[str, str]]:
-    """Yield the name and the SHA-256, in hex, of each part."""
-    for table in TABLES:
+def digests(database: sqlite3.Connection, tables: Sequence[str] = TABLES) -> Iterator[tuple[str, str]]:
+    """Yield the name and the SHA-256, in hex, of each part, or of these."""
+    for table in tables:
         state = hashlib.sha256()
         for row in database.execute(f"SELECT * FROM {table} ORDER BY {KEYS.get(table, '1')}"):  # noqa: S608 - our names
             state.update(b"".join(map(_netstring, row)))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from array import array
 from collections.abc import Iterator
 
 from pyroaring import BitMap
@@ -43,7 +44,7 @@ def decode(data: bytes | memoryview, count: int) -> BitMap:
         InvalidDocument: the list is another one.
     """
     if count <= LISTED:
-        return from_ordinals(ungap(data, np.array([count]), np.array([len(data)])))
+        return BitMap(_ungapped(data, count))
     try:
         posts = BitMap.deserialize(bytes(data))
     except (ValueError, TypeError) as failure:
@@ -55,7 +56,8 @@ def decode(data: bytes | memoryview, count: int) -> BitMap:
 
 def _gaps(ordinals: Ordinals) -> bytes:
     """The first ordinal and the differences that follow as unsigned LEB128."""
-    gaps: npt.NDArray[np.int64] = np.diff(ordinals.astype(np.int64), prepend=np.int64(0))
+    gaps = ordinals.astype(np.int64)
+    gaps[1:] -= gaps[:-1].copy()
     if gaps.size < 16:  # most tags: no array is worth it
         out = bytearray()
         for gap in gaps.tolist():
@@ -71,6 +73,28 @@ def _gaps(ordinals: Ordinals) -> bytes:
     position = np.arange(5)
     groups[position < used[:, None] - 1] |= 0x80
     return bytes(groups[position < used[:, None]].astype(np.uint8))
+
+
+def _ungapped(data: bytes | memoryview, count: int) -> array[int]:
+    """The ordinals of one short list, which needs no array of numpy: neither its time nor the time to load it."""
+    ordinals = array("I")  # the only type of which pyroaring takes a block
+    ordinal = gap = shift = 0
+    try:
+        for byte in bytes(data):
+            gap |= (byte & 0x7F) << shift
+            if byte > 0x7F:
+                shift += 7
+                if shift > 28:
+                    raise InvalidDocument("a posting list has a gap of more than 35 bits")
+                continue
+            ordinal += gap
+            ordinals.append(ordinal)
+            gap = shift = 0
+    except OverflowError as failure:
+        raise InvalidDocument("a posting list has a gap of more than 32 bits") from failure
+    if shift or len(ordinals) != count:
+        raise InvalidDocument("a posting list has another number of posts than the dictionary says")
+    return ordinals
 
 
 def ungap(

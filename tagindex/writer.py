@@ -6,6 +6,7 @@ machine; another version of SQLite or zlib may write other ones. The file is wri
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -19,21 +20,29 @@ from tagswarm.manifests.errors import DiskFull, StoreError, TagswarmError, Unrea
 from tagswarm.manifests.events import Report, StepAdvanced, StepFinished, StepStarted, silent
 
 from . import parts
-from .annotations import Annotations
-from .columns import bytes_of
+from .annotations import Annotations, sizes
+from .columns import Mask, NumberColumn, bytes_of
 from .dictionary import Dictionary, relations, spelling
-from .format import APPLICATION_ID, CHUNKS_PER_COLUMN, FORMAT, INDEXES, PAGE, SCHEMA, VERSION
+from .format import APPLICATION_ID, CHUNK, CHUNKS_PER_COLUMN, FORMAT, INDEXES, PAGE, SCHEMA, VERSION
+from .packing import Numbers
 from .pairs import Pairs
 from .postings import Segments, encode
 from .posts import NEVER_NULL, Place, Scan, chunks
+from .reader import Index
 
 STEP = "write index"
 
-Files = Mapping[str, Iterator[tuple[str, int, int]]]
-"""Site, id and bytes of the files of each rendition."""
+_NEW = (
+    f"page_size = {PAGE}",
+    "auto_vacuum = NONE",
+    "encoding = 'UTF-8'",
+    f"application_id = {APPLICATION_ID}",
+    f"user_version = {VERSION}",
+)
+"""What is fixed before the first page of a file is written."""
 
 
-def write(metadata: Path, out: Path, *, work: Path, report: Report = silent, files: Files | None = None) -> None:
+def write(metadata: Path, out: Path, *, work: Path, report: Report = silent) -> None:
     """Write the index of the tables in a folder.
 
     Args:
@@ -41,18 +50,69 @@ def write(metadata: Path, out: Path, *, work: Path, report: Report = silent, fil
         out: the file to write; one that is there is replaced.
         work: a folder for what does not fit into memory, 8 bytes a pair of post and tag; emptied at the end.
         report: told how far it is.
-        files: what the renditions hold, for a column `bytes:<rendition>` each.
 
     Raises:
         FormatError: a table is missing columns, not sorted, or disagrees with another one.
         StoreError: the disk.
     """
+    with _aside(out) as aside, _database(aside) as database:
+        for setting in _NEW:
+            database.execute(f"PRAGMA {setting}")
+        database.execute("BEGIN EXCLUSIVE")
+        _fill(database, metadata, work, report)
+        database.execute("COMMIT")
+
+
+def add_files(index: Path, out: Path, files: Mapping[str, Iterable[tuple[str, int, int]]]) -> None:
+    """Write an index that also knows what renditions weigh: another one with a column `bytes:<rendition>` each.
+
+    Args:
+        index: the index to take everything else from.
+        out: the file to write; one that is there is replaced.
+        files: site, id and bytes of the files of each rendition; posts the release does not have are left out.
+
+    Raises:
+        FormatError: the index is damaged.
+        StoreError: the disk.
+    """
+    with Index.open(index) as opened:
+        place = Place(opened.sites, opened.values("id")[0])
+    with _aside(out) as aside:
+        with disk.failures(aside):
+            shutil.copyfile(index, aside)
+        with _database(aside) as database:
+            database.execute("BEGIN EXCLUSIVE")
+            (last,) = database.execute("SELECT max(key) FROM number").fetchone()
+            for key, rendition in enumerate(sorted(files), last + 1):
+                _column(database, key, f"bytes:{rendition}", *sizes(place, files[rendition]))
+            for table, digest in parts.digests(database, ("number", "chunk")):
+                database.execute("UPDATE meta SET value = ? WHERE key = ?", (digest, f"sha256:{table}"))
+            database.execute("COMMIT")
+
+
+def _column(database: sqlite3.Connection, key: int, name: str, values: Numbers, null: Mask | None) -> None:
+    """Write a column whole."""
+    column = NumberColumn()
+    for number in range(-(-len(values) // CHUNK)):
+        part = slice(number * CHUNK, (number + 1) * CHUNK)
+        data = column.add(values[part], None if null is None else null[part])
+        if data is not None:
+            _insert(database, "chunk", [(key * CHUNKS_PER_COLUMN + number, data)])
+    _insert(database, "number", [_number(key, name, column)])
+
+
+def _number(key: int, name: str, column: NumberColumn) -> tuple[Any, ...]:
+    return name, key, *column.bounds, column.present, bytes_of(column.nulls), column.directory()
+
+
+@contextmanager
+def _aside(out: Path) -> Iterator[Path]:
+    """The path to write at, which is put in its place at the end."""
     aside = out.with_name(f"{disk.TEMPORARY}{out.name}")
     disk.make_directory(out.parent)
     disk.remove(aside)
     try:
-        with _database(aside) as database:
-            _fill(database, metadata, work, report, files or {})
+        yield aside
         disk.rename(aside, out)
     except BaseException:
         disk.remove(aside)
@@ -61,24 +121,17 @@ def write(metadata: Path, out: Path, *, work: Path, report: Report = silent, fil
 
 @contextmanager
 def _database(path: Path) -> Iterator[sqlite3.Connection]:
-    """A new file that is written in one transaction; what SQLite says of it becomes an error of ours."""
+    """A file that nobody else sees yet; what SQLite says of it becomes an error of ours."""
     try:
         with disk.failures(path), closing(sqlite3.connect(path, isolation_level=None)) as database:
             for setting in (
-                f"page_size = {PAGE}",
-                "auto_vacuum = NONE",
                 "journal_mode = OFF",
                 "synchronous = FULL",
                 "locking_mode = EXCLUSIVE",
                 "cache_size = -65536",
-                "encoding = 'UTF-8'",
-                f"application_id = {APPLICATION_ID}",
-                f"user_version = {VERSION}",
             ):
                 database.execute(f"PRAGMA {setting}")
-            database.execute("BEGIN EXCLUSIVE")
             yield database
-            database.execute("COMMIT")
     except sqlite3.Error as failure:
         raise _refused(path, failure) from failure
 
@@ -91,7 +144,7 @@ def _refused(path: Path, failure: sqlite3.Error) -> TagswarmError:
     return StoreError(f"{path}: {failure}")
 
 
-def _fill(database: sqlite3.Connection, metadata: Path, work: Path, report: Report, files: Files) -> None:
+def _fill(database: sqlite3.Connection, metadata: Path, work: Path, report: Report) -> None:
     for statement in SCHEMA.split(";"):
         database.execute(statement)
     place = Place.read(metadata)
@@ -108,7 +161,6 @@ def _fill(database: sqlite3.Connection, metadata: Path, work: Path, report: Repo
     beside = Annotations(metadata, place)
     _insert(database, "pool", beside.pools())
     _insert(database, "text", ((number, *block) for number, block in enumerate(beside.texts(), 1)))
-    beside.sizes(files)
     with Pairs(work / "index", dictionary.counts) as pairs:
         scan = _scan(database, metadata, dictionary, pairs, beside, report)
         _insert(database, "posting", _segments(pairs))
@@ -163,8 +215,7 @@ def _scan(  # noqa: PLR0917 - the parts of one step
     for name, column in sorted(scan.numbers.items()):
         if column.present or name in NEVER_NULL or name in beside.columns:
             key = keys.setdefault(name, len(keys))
-            row = (name, key, *column.bounds, column.present, bytes_of(column.nulls), column.directory())
-            _insert(database, "number", [row])
+            _insert(database, "number", [_number(key, name, column)])
     return scan
 
 

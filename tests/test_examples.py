@@ -1,12 +1,13 @@
-"""The commands in the tutorial, the how-tos and the README are run, and they print what the pages say.
+"""The commands in the tutorials, the how-tos and the README are run, and they print what the pages say.
 
 A block of ```console holds commands, each after `$ `, and what they print. In that `...` stands for any text, and alone in a
-line for any lines. A command that fails must be followed by `$ echo $?`. Every page begins in a folder with `danbooru/`, a copy
+line for any lines. A block of ```pycon is run by Python's doctest. A command that fails must be followed by `$ echo $?`. Every page begins in a folder with `danbooru/`, a copy
 of sample/; a page of SIGNED finds a signed release in it, and its key beside it.
 """
 
 from __future__ import annotations
 
+import doctest
 import os
 import re
 import shutil
@@ -20,12 +21,14 @@ import pytest
 FENCE = re.compile(r"^( *)```console\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 FRESH = ("tutorial/first-release.md",)
 SIGNED = (
+    "tutorial/first-query.md",
     "how-to/publish-a-year-later.md",
     "how-to/fix-audit-findings.md",
     "how-to/sign-and-rotate-keys.md",
     "how-to/verify-without-tagswarm.md",
     "how-to/take-back-a-post.md",
 )
+PYTHON = ("how-to/query-in-python.md",)
 
 
 @dataclass
@@ -144,10 +147,30 @@ def test_page_for_maintainers(repository: Path, tmp_path: Path, signed: Path, pa
     run_page(repository / "docs" / page, tmp_path)
 
 
+def test_readme(repository: Path, tmp_path: Path, signed: Path) -> None:
+    shutil.copytree(signed, tmp_path, dirs_exist_ok=True, copy_function=link_images)
+    run_page(repository / "README.md", tmp_path)
+
+
+@pytest.mark.parametrize("page", PYTHON)
+def test_page_for_python(
+    repository: Path, tmp_path: Path, signed: Path, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(signed, tmp_path, dirs_exist_ok=True, copy_function=link_images)
+    monkeypatch.chdir(tmp_path)
+    text = (repository / "docs" / page).read_text().replace("\n```\n", "\n\n")  # a fence would belong to an answer
+    example = doctest.DocTestParser().get_doctest(text, {}, page, page, 0)
+    said: list[str] = []
+    result = doctest.DocTestRunner().run(example, out=said.append)
+    assert result.attempted > 10
+    assert result.failed == 0, "".join(said)
+
+
 def test_every_page_with_commands_is_run(repository: Path) -> None:
     docs = repository / "docs"
     pages = {str(page.relative_to(docs)) for page in docs.rglob("*.md") if FENCE.search(page.read_text())}
     assert pages == {*FRESH, *SIGNED}
+    assert {str(page.relative_to(docs)) for page in docs.rglob("*.md") if "```pycon" in page.read_text()} == {*PYTHON}
 
 
 @pytest.mark.parametrize(

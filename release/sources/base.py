@@ -51,7 +51,7 @@ class Reader(ABC):
     """Reads the documents of one source in one format; it lives as long as the source, so it can see across documents.
 
     Attributes:
-        ignored: names of documents that hold a table no record exists for, such as comments.
+        ignored: names of documents that hold a table no record exists for, such as artists.
     """
 
     def __init__(self, site: str, scheme: RatingScheme) -> None:
@@ -72,9 +72,12 @@ class Reader(ABC):
             Malformed: the row cannot be read.
         """
 
+    beside: ClassVar[bool] = False
+    """Whether the reader knows the tables beside the posts: notes, comments, commentaries and users."""
+
     def begin(self, document: Document) -> bool:
         """Look at the name of a document before it is read; False where it holds nothing for us."""
-        return not TableNames.ignored(document.name)
+        return not TableNames.ignored(document.name) and (self.beside or TableNames.beside(document.name) is None)
 
     def read(self, document: Document) -> Iterator[Located]:
         """Yield the records of a document, each with its line."""
@@ -127,7 +130,7 @@ class Format:
     name: str
     title: str
     tables: tuple[str, ...]
-    """Of `posts tags aliases implications pools`."""
+    """Of `posts tags aliases implications pools`, and of those beside them."""
     default_site: str | None
     """None where the format does not tell the site: it is then read from the records or must be given."""
     default_scheme: RatingScheme
@@ -144,9 +147,10 @@ class TableNames:
         ("posts", "posts"),
         ("tags", "tags"),
     )
+    _BESIDE = re.compile(r"(artist_commentaries|comments|notes|users)[-_\d.]")
     _OTHERS = re.compile(
-        r"(artist_commentaries|artist_urls|artists|bulk_update_requests|comments|dmails|favorite_groups|forum_posts"
-        r"|forum_topics|mod_actions|note_versions|notes|pool_versions|users|wiki_pages)[-_\d.]"
+        r"(artist_urls|artists|bulk_update_requests|dmails|favorite_groups|forum_posts|forum_topics|mod_actions"
+        r"|note_versions|pool_versions|wiki_pages)[-_\d.]"
     )
 
     @classmethod
@@ -154,6 +158,12 @@ class TableNames:
         """Name the table, or None where the name does not say."""
         base = name.rsplit("/", 1)[-1].lower()
         return next((table for word, table in cls._TABLES if word in base), None)
+
+    @classmethod
+    def beside(cls, name: str) -> str | None:
+        """Name the table beside the posts that the document holds: notes, comments, commentaries or users."""
+        found = cls._BESIDE.match(name.rsplit("/", 1)[-1].lower())
+        return None if found is None else found[1]
 
     @classmethod
     def ignored(cls, name: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tagswarm.manifests.records import Alias, Category, Implication, Pool, Post, Record, Tag
 
-from . import fields
+from . import beside, fields
 from .base import Malformed, Reader, Row, TableNames
 from .json_rows import json_rows
 from .stream import Document
@@ -51,13 +51,16 @@ def category(number: int | None) -> Category:
 
 
 class DanbooruExport(Reader):
-    """Reads posts, tags, tag_aliases, tag_implications and pools."""
+    """Reads posts, tags, tag_aliases, tag_implications, pools, and the tables beside the posts by their names."""
 
+    beside = True
     _table: str | None = None
+    _beside: str | None = None
 
     def begin(self, document: Document) -> bool:
         """Learn from the name which table follows; rows alone do not tell aliases from implications."""
         self._table = TableNames.of(document.name)
+        self._beside = TableNames.beside(document.name)
         return super().begin(document)
 
     def rows(self, document: Document) -> Iterator[Row]:
@@ -66,6 +69,8 @@ class DanbooruExport(Reader):
 
     def records(self, row: Mapping[str, Any]) -> Iterable[Record | Malformed]:
         """Read a row of the table that its keys or the name of the document tell."""
+        if self._beside is not None:
+            return [beside.READ[self._beside](self.site, row)]
         if "tag_string" in row or "rating" in row:
             return self.post(row)
         if "antecedent_name" in row:

@@ -53,7 +53,7 @@ def detect(document: Document) -> Sighting | None:
     Raises:
         ConfigInvalid: the format is unknown, with what was seen.
     """
-    if TableNames.ignored(document.name):
+    if TableNames.ignored(document.name) or TableNames.beside(document.name) is not None:
         return None
     head = document.stream.read(_HEAD).removeprefix(b"\xef\xbb\xbf")
     stripped = head.lstrip()

@@ -18,6 +18,7 @@ from .safebooru_kaggle import SafebooruKaggle
 from .tagcomplete import TagComplete
 
 _ALL = ("posts", "tags", "aliases", "implications", "pools")
+_EXPORT = (*_ALL, "notes", "comments", "artist_commentaries", "users")
 _SQE, _GSQE, _GELBOORU = RatingScheme.SQE_2021, RatingScheme.GSQE_2022, RatingScheme.GELBOORU
 
 FORMATS: dict[str, Format] = {
@@ -31,7 +32,7 @@ FORMATS: dict[str, Format] = {
             _SQE,
             DanbooruLegacy,
         ),
-        Format("danbooru_export", "Danbooru export of 2021 and later", _ALL, "danbooru", _GSQE, DanbooruExport),
+        Format("danbooru_export", "Danbooru export of 2021 and later", _EXPORT, "danbooru", _GSQE, DanbooruExport),
         Format("danbooru_api", "Danbooru API JSON", _ALL, "danbooru", _GSQE, DanbooruApi),
         Format("gelbooru", "Gelbooru and safebooru.org API JSON", ("posts", "tags"), None, _GELBOORU, Gelbooru),
         Format("gelbooru_xml", "Gelbooru and safebooru.org API XML", ("posts", "tags"), None, _GELBOORU, GelbooruXml),

@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 
 from tagswarm.manifests import tables
 from tagswarm.manifests.errors import FormatError, InvalidDocument, Unreadable, UnsupportedVersion
-from tagswarm.manifests.records import Alias, Implication, Pool, Post, Tag
+from tagswarm.manifests.records import (
+    Alias,
+    ArtistCommentary,
+    Comment,
+    Implication,
+    Note,
+    Pool,
+    Post,
+    Tag,
+    User,
+)
 
 
 def rows(count: int) -> Any:
@@ -46,6 +56,10 @@ def write(path: Path, content: Any, *cuts: int) -> bytes:
         ("aliases", Alias, set()),
         ("implications", Implication, set()),
         ("pools", Pool, set()),
+        ("notes", Note, set()),
+        ("comments", Comment, set()),
+        ("artist_commentaries", ArtistCommentary, set()),
+        ("users", User, set()),
     ],
 )
 def test_columns_are_the_fields_of_the_records(table: str, record: Any, more: set[str]) -> None:

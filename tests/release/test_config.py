@@ -56,6 +56,7 @@ def test_a_small_file_is_enough() -> None:
         (("dataset", "colour"), "red", "dataset.colour"),
         (("release", "name"), "2026/../2027", "release.name"),
         (("release", "name"), "", "release.name"),
+        (("renditions", 0, "query"), "solo", "not both"),
         (("release", "issued"), "soon", "release.issued"),
         (("sources", 0, "metadata"), [], "sources.0.metadata"),
         (("sources", 0, "format"), "danbooru5000", "danbooru5000"),
@@ -158,3 +159,14 @@ _VALUES = st.recursive(
 def test_nothing_but_our_error_leaves(values: dict[str, object]) -> None:
     with contextlib.suppress(ConfigInvalid):
         config.parse({**table(), **values})
+
+
+@pytest.mark.parametrize("query", ["(", "a or", 'source:"x', "a" * 1001, "a\nb"])
+def test_a_query_that_cannot_be_read_is_refused(query: str) -> None:
+    changed = table()
+    del changed["renditions"][0]["ratings"]
+    changed["renditions"][0]["query"] = "solo"
+    assert config.parse(changed).renditions[0].query == "solo"
+    changed["renditions"][0]["query"] = query
+    with pytest.raises(ConfigInvalid, match=r"renditions\.0\.query"):
+        config.parse(changed)

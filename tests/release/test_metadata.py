@@ -91,7 +91,7 @@ def dumps(tmp_path: Path) -> Path:
     )
     put(folder / "tag_implications.json", {"id": 1, "antecedent_name": "tag_001", "consequent_name": "tag_002"})
     put(folder / "pools000.json", {"id": 9, "name": "p", "post_ids": [ids[3], ids[1]], "category": "series"})
-    put(folder / "notes000.json", {"id": 1, "post_id": 5, "body": "not read"})
+    put(folder / "artists000.json", {"id": 1, "name": "not read"})
     return folder
 
 
@@ -110,7 +110,7 @@ def test_tables_hold_everything_sorted(tmp_path: Path, dumps: Path) -> None:
     assert {post["rating_scheme"] for post in posts} == {"gsqe-2022"}
     names = [tag["name"] for tag in table(tmp_path, "tags")]
     assert names == sorted(names)
-    assert summary.sources[0].ignored == ("notes000.json",)
+    assert summary.sources[0].ignored == ("artists000.json",)
 
 
 def test_tags_are_counted_and_claims_stay_beside(tmp_path: Path, dumps: Path) -> None:
@@ -319,7 +319,30 @@ def test_progress_is_told(tmp_path: Path, dumps: Path) -> None:
     assert isinstance(events[0], StepStarted)
     finished = [event for event in events if isinstance(event, StepFinished)]
     assert finished[0].done == 503 + 120 + 3
-    assert [event.message for event in events if isinstance(event, Notice)] == ["notes000.json: this table is not read"]
+    assert [event.message for event in events if isinstance(event, Notice)] == [
+        "artists000.json: this table is not read"
+    ]
+
+
+def test_tables_beside_the_posts_are_sorted_and_without_what_was_taken_back(tmp_path: Path, dumps: Path) -> None:
+    note = {"body": "a", "is_active": True}
+    put(dumps / "notes000.json", *({"id": n, "post_id": 5 + n % 2, **note} for n in (3, 1, 2)), {"id": 2, "post_id": 9})
+    put(dumps / "notes001.json", {"id": 4, "body": "of no post"})
+    put(dumps / "users000.json", {"id": 2, "name": "b"}, {"id": 1, "name": "a b"})
+    summary = build(tmp_path, source(dumps), without={("danbooru", 6)})
+    assert summary.beside == {"notes": 1, "users": 2}
+    assert [(row["id"], row["post_id"], row["body"]) for row in table(tmp_path, "notes")] == [(2, 5, "a")]
+    assert table(tmp_path, "users") == [
+        {"site": "danbooru", "id": 1, "name": "a b"},
+        {"site": "danbooru", "id": 2, "name": "b"},
+    ]
+    assert not (tmp_path / "out" / "comments.parquet").exists()
+    assert [(entry["reason"], entry["source"]) for entry in rejects(tmp_path) if "notes" in entry["source"]] == [
+        ("duplicate-row", "notes000.json"),
+        ("no-id", "notes001.json"),
+    ]
+    again = build(tmp_path / "again", source(dumps))
+    assert (again.beside["notes"], again.rejects["duplicate-row"]) == (3, summary.rejects["duplicate-row"])
 
 
 def test_rows_of_all_runs_are_gathered_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dumps: Path) -> None:

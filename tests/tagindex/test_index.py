@@ -67,10 +67,9 @@ def write(folder: Path, made: Sequence[Row], categories: Mapping[str, int] | Non
     put(metadata, "tags", others.pop("tags", None) or tag_rows(made, categories or {}))
     for table in ("aliases", "implications", "pools"):
         put(metadata, table, others.pop(table, []))
-    files = others.pop("files", None)
     for table, rows in others.items():
         put(metadata, table, rows)
-    writer.write(metadata, folder / "index.sqlite", work=folder / "work", files=files)
+    writer.write(metadata, folder / "index.sqlite", work=folder / "work")
     return folder / "index.sqlite"
 
 
@@ -112,9 +111,8 @@ def whole(name: str, value: Any) -> int | None:
     if value is None:
         return None
     if name in TIMES:
-        return (value - EPOCH) // MICROSECOND
-    number: int = round(value * 1_000) if name == "duration" else int(value)
-    return number
+        return int((value - EPOCH) // MICROSECOND)
+    return round(value * 1_000) if name == "duration" else int(value)
 
 
 def expected_numbers(made: Sequence[Row], name: str, categories: Mapping[str, int]) -> list[int | None]:
@@ -363,7 +361,6 @@ def test_what_stands_beside_the_posts(tmp_path: Path) -> None:
             {**folder, "id": 2, "name": "b"},
             {**folder, "id": 3, "name": "c"},
         ],
-        files={"512px": iter([("danbooru", 1, 100), ("danbooru", 5, 70), ("danbooru", 99, 1)])},
     )
     with Index.open(out) as index:
         index.check()
@@ -401,7 +398,26 @@ def test_what_stands_beside_the_posts(tmp_path: Path) -> None:
         assert set(index.users("uploader", "SOME_one")) == set(index.users("uploader", "some one")) == {1}
         assert set(index.users("uploader", "B")) == {0, 2}
         assert not index.users("approver", "c")
-        assert [index.values("bytes:512px")[0].tolist(), set(index.nulls("bytes:512px"))] == [[100, 0, 70], {1}]
+
+
+def test_the_weight_of_renditions_is_added(tmp_path: Path) -> None:
+    path = write(tmp_path, [post(1, "a"), post(2, "a"), post(1, "a", site="gelbooru"), post(5, site="gelbooru")])
+    files = {
+        "512px": [("danbooru", 1, 100), ("gelbooru", 99, 1), ("gelbooru", 5, 70)],
+        "original": [("danbooru", 2, 1 << 40)],
+    }
+    writer.add_files(path, tmp_path / "one", files)
+    writer.add_files(path, tmp_path / "two", dict(reversed(files.items())))
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    with Index.open(tmp_path / "one") as index:
+        index.check()
+        assert {"bytes:512px", "bytes:original"} < index.columns
+        assert index.values("bytes:512px")[0].tolist() == [100, 0, 0, 70]
+        assert set(index.nulls("bytes:512px")) == {1, 2}
+        assert index.values("bytes:original")[0].tolist() == [0, 1 << 40, 0, 0]
+        assert set(index.between("id", 1, 1)) == {0, 2}
+    with Index.open(path) as index:
+        assert "bytes:512px" not in index.columns
 
 
 def test_the_sample_is_indexed_whole_and_alike(repository: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tagswarm.manifests.errors import ConfigInvalid
 from tagswarm.manifests.records import RatingScheme
+from tagswarm.manifests.tables import SCHEMAS
 from tagswarm.release.sources import FORMATS, Sighting, detect, documents
 
 
@@ -81,6 +82,6 @@ def test_formats_say_what_they_hold() -> None:
     for name, entry in FORMATS.items():
         assert entry.name == name
         assert entry.title
-        assert set(entry.tables) <= {"posts", "tags", "aliases", "implications", "pools"}
+        assert set(entry.tables) <= set(SCHEMAS)
     assert FORMATS["danbooru_legacy"].default_scheme is RatingScheme.SQE_2021
     assert FORMATS["danbooru_export"].default_scheme is RatingScheme.GSQE_2022

@@ -10,7 +10,18 @@ from typing import Any
 
 import pytest
 
-from tagswarm.manifests.records import Alias, Category, Implication, Pool, RatingScheme, Tag
+from tagswarm.manifests.records import (
+    Alias,
+    ArtistCommentary,
+    Category,
+    Comment,
+    Implication,
+    Note,
+    Pool,
+    RatingScheme,
+    Tag,
+    User,
+)
 
 MD5 = "9a0f9e0f08907d12b7d08e46047ae4d8"
 LEGACY = {"id": "7", "rating": "s", "tags": [{"id": "1", "name": "1girl", "category": "0"}]}
@@ -151,9 +162,39 @@ def test_export_pools_keep_their_order(read: Any) -> None:
 
 
 def test_export_tables_without_a_record_are_named_and_not_rejected(read: Any) -> None:
-    reading = read("danbooru_export", rows({"id": 1, "post_id": 2, "body": "x"}), name="notes000000000000.json")
+    reading = read("danbooru_export", rows({"id": 1, "name": "x"}), name="artists000000000000.json")
     assert reading.records == []
-    assert reading.ignored == ["notes000000000000.json"]
+    assert reading.ignored == ["artists000000000000.json"]
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "record"),
+    [
+        (
+            "notes",
+            {"id": 1, "post_id": 2, "body": " x ", "is_active": False, "x": -3, "width": "40", "version": 2},
+            Note(site="danbooru", id=1, post_id=2, body="x", is_active=False, x=-3, width=40),
+        ),
+        (
+            "comments",
+            {"id": "5", "post_id": 2, "creator_id": 9, "body": "x", "score": -1, "is_deleted": True},
+            Comment(site="danbooru", id=5, post_id=2, creator_id=9, body="x", score=-1, is_deleted=True),
+        ),
+        (
+            "artist_commentaries",
+            {"id": 1, "post_id": 2, "original_title": "\u7d75", "translated_description": ""},
+            ArtistCommentary(site="danbooru", id=1, post_id=2, original_title="\u7d75"),
+        ),
+        ("users", {"id": 7, "name": "some_one", "level": 20}, User(site="danbooru", id=7, name="some_one")),
+    ],
+)
+def test_export_tables_beside_the_posts_are_told_by_their_names(read: Any, table: str, row: Any, record: Any) -> None:
+    assert read("danbooru_export", rows(row), name=f"{table}000000000000.json").records == [record]
+    assert read("danbooru_export", rows({**row, "id": None}), name=f"{table}000000000000.json").reasons == ["no-id"]
+
+
+def test_other_formats_leave_the_tables_beside_the_posts_alone(read: Any) -> None:
+    assert read("e621_export", "id,post_id\n1,2\n", name="notes-2024-01-01.csv").ignored == ["notes-2024-01-01.csv"]
 
 
 def test_export_unknown_keys_are_kept(read: Any) -> None:
