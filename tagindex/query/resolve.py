@@ -28,6 +28,7 @@ from .conditions import (
     Words,
 )
 from .metatags import FILETYPES, METATAGS, Definition, definition
+from .order import pool_matches
 from .printing import infix
 from .suggest import close, enumerated
 from .syntax import All, And, Metatag, Node, Not, Nothing, Or, Span
@@ -343,7 +344,10 @@ class Resolver:
         if metatag.name == "pool" and not metatag.quoted and word in {"any", "none"}:
             some = self._leaf(metatag, InPool(), "pool:any")
             return some if word == "any" else Not(some, metatag.span)
-        return self._leaf(metatag, self.pool(metatag))
+        wanted = self.pool(metatag)
+        if not any(pool_matches(pool, wanted) for pool in self.store.pools()):
+            self.note(f"No pool of this release matches {metatag.name}:{metatag.value}.")
+        return self._leaf(metatag, wanted)
 
     def pool(self, metatag: Metatag) -> InPool:
         """The pools that `pool:` or `ordpool:` names."""
@@ -381,4 +385,7 @@ class Resolver:
         if not word:
             raise self.unknown_word(metatag, "", ("a name", "any", "none"))
         self.require_table(metatag, "users")
-        return self._leaf(metatag, By(role, metatag.value.replace(" ", "_")))
+        name = metatag.value.replace(" ", "_")
+        if not self.store.users(role, name):
+            self.note(f"No post of this release has the {role} {metatag.value}.")
+        return self._leaf(metatag, By(role, name))

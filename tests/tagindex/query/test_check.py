@@ -494,3 +494,15 @@ def test_a_tree_that_was_checked_holds_no_metatag_and_no_alternative() -> None:
 def test_alternatives_of_200_pairs_stay_as_they_are() -> None:
     pairs = " or ".join(["(cat long_hair)"] * 200)
     assert len(checked(pairs).node.parts) == 200
+
+
+@pytest.mark.parametrize("text", ["pool:nowhere", "-pool:99", "ordpool:nowhere", "user:nobody", "approver:nobody"])
+def test_a_pool_or_a_person_that_nobody_knows_is_noted(text: str) -> None:
+    known = MemoryStore(
+        [{"id": 1, "uploader": "albert", "approver": "berta"}],
+        pools=[{"id": 3, "name": "somewhere", "category": "series", "is_deleted": False, "post_ids": [1]}],
+    )
+    (note,) = check(parse(text), known, text=text, now=NOW).notes
+    assert note.startswith("No p")
+    for found in ("pool:somewhere", "pool:3", "pool:some*", "user:albert", "approver:berta"):
+        assert check(parse(found), known, text=found, now=NOW).notes == ()
