@@ -87,7 +87,17 @@ class Aside:
     """
 
     def __init__(self, path: Path) -> None:
+        """Begin a file.
+
+        Raises:
+            Unreadable: something that is no file has the path: a rename would put a file where a device was.
+        """
         self.path = path
+        with _mapped(path):
+            if path.exists() and not path.is_file():
+                raise Unreadable(
+                    f"{path}: is not a regular file", hint="Name a file; leave the name out to write to a pipe."
+                )
         self._temporary = path.with_name(f"{TEMPORARY}{path.name}")
         make_directory(path.parent)
         with _mapped(path):

@@ -35,6 +35,8 @@ class ColumnReader(Opened):
     def columns(self) -> frozenset[str]:
         """The columns of numbers, and `source` and `md5` where a post has one."""
         names = {name for (name,) in self.database.execute("SELECT column FROM number")}
+        if None in names:  # no table holds one: a damaged page does
+            raise InvalidDocument("a column of numbers has no name")
         texts = {name for name in ("source", "md5") if len(self.nulls(name)) < self.size}
         return frozenset(names | texts)
 

@@ -9,6 +9,7 @@ Nothing here understands a query, and nothing draws.
 from __future__ import annotations
 
 import heapq
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
@@ -161,7 +162,8 @@ class Subset:
     def tags(self, category: Category, limit: int = 20) -> list[TagCount]:
         """The most frequent tags of a category among these posts, then by their frequency everywhere, then by name."""
         if len(self) == self._store.size:
-            return [TagCount(row.name, row.count, row.count) for row in islice(self._store.frequent(category), limit)]
+            rows = islice(self._store.frequent(category), min(limit, sys.maxsize))
+            return [TagCount(row.name, row.count, row.count) for row in rows]
         if self._few is not None:
             return self._few.get(category, [])[:limit]
         counts = dict(zip(*(part.tolist() for part in self._counts), strict=True))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from tagswarm.manifests.errors import InvalidDocument
 from tagswarm.manifests.records import Category
 
 from .late import np, npt
@@ -34,6 +35,8 @@ class Names(Opened):
 
     def _tags(self, statement: str, *values: str | int) -> Iterator[TagRow]:
         for key, name, category, count in self.database.execute(statement, values):
+            if name is None or count is None:  # no table holds one: a damaged page does
+                raise InvalidDocument(f"the tag {key} has no name or no count")
             yield TagRow(key, name, _CATEGORIES.get(category, Category.UNKNOWN), count)
 
     @told

@@ -60,7 +60,13 @@ def find(path: Path | str, release: str | None = None) -> Place:
         )
     place = Path(path)
     if place.is_file():
-        return Place(place, place.resolve().parent.name if place.name == INDEX else place.name)
+        found = Place(place, place.resolve().parent.name if place.name == INDEX else place.name)
+        if release is not None and release != found.name:
+            raise IncompleteBuild(
+                f"{escape(str(place))}: is the index of {escape(found.name)}, not of {escape(release)}",
+                hint="Give the folder of the dataset, or leave the name of the release out.",
+            )
+        return found
     if not place.is_dir():
         raise Unreadable(
             f"{escape(str(place))}: no such file or folder", hint="Give the folder of a dataset or of a release."
@@ -84,8 +90,8 @@ def _folder(name: str) -> str:
     Raises:
         UnsafePath: it is none.
     """
-    if "/" in name:
-        raise UnsafePath(f"{escape(name)}: is no name of a release", hint="Give its name as `releases` has it.")
+    if not name or "/" in name:
+        raise UnsafePath(f"{escape(name)!r}: is no name of a release", hint="Give its name as `releases` has it.")
     check(f"releases/{name}/{INDEX}")
     return name
 

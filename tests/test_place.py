@@ -52,6 +52,13 @@ def test_a_release_and_an_index_are_found_by_themselves(tmp_path: Path, monkeypa
     assert find(other).name == "mine.sqlite"
 
 
+def test_an_index_is_not_taken_for_that_of_another_release(tmp_path: Path) -> None:
+    folder = release(tmp_path, "2026", 1)
+    assert find(folder / "index.sqlite", "2026").name == "2026"
+    with pytest.raises(IncompleteBuild, match="is the index of 2026, not of 2027"):
+        find(folder / "index.sqlite", "2027")
+
+
 def test_what_is_missing_is_said_with_what_to_do(tmp_path: Path) -> None:
     folder = release(tmp_path, "2026", 1, index=False)
     (tmp_path / "empty").mkdir()

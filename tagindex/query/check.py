@@ -16,7 +16,7 @@ from tagswarm.tagindex.store import Store
 from . import controls
 from .conditions import Checked, Order, Tagged, Test
 from .resolve import Resolver
-from .suggest import unknown_tag
+from .suggest import shortened, unknown_tag
 from .syntax import Metatag, Node, Nothing, Span, Tag, Wildcard, fold, trimmed, with_parts, without_options
 from .values import Clock
 
@@ -129,10 +129,12 @@ class _Tags:
         if not rows:
             self._unknown(pattern, span, written=pattern)
         elif self.widest is not None and len(rows) > self.widest:
-            self.resolver.note(f"{pattern} is like {len(rows)} tags; the {self.widest} most frequent are taken.")
+            self.resolver.note(
+                f"{shortened(pattern)} is like {len(rows)} tags; the {self.widest} most frequent are taken."
+            )
             rows = rows[: self.widest]
         else:
-            self.resolver.note(f"{pattern} stands for {len(rows)} tag{'s' * (len(rows) != 1)}.")
+            self.resolver.note(f"{shortened(pattern)} stands for {len(rows)} tag{'s' * (len(rows) != 1)}.")
         return Test(pattern, Tagged(pattern, tuple(rows)), span)
 
     def _unknown(self, name: str, span: Span, *, written: str | None) -> None:

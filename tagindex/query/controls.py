@@ -15,6 +15,7 @@ from . import values
 from .conditions import Order
 from .metatags import ORDERS, REFUSED_ORDERS
 from .resolve import Resolver, place
+from .suggest import shortened
 from .syntax import All, And, Metatag, Node, Not, fold, walk, with_parts
 from .values import Eq, In, Kind, ValueProblem
 
@@ -94,7 +95,7 @@ def number(metatag: Metatag | None, text: str) -> int | None:
         return None
     if _NUMBER.fullmatch(metatag.value) is None:
         raise UnreadableValue(
-            f"{metatag.name}: takes one whole number, not {metatag.value!r}",
+            f"{metatag.name}: takes one whole number, not {shortened(metatag.value)!r}",
             text=text,
             span=place(metatag, text),
             hint=f"For example {metatag.name}:100.",

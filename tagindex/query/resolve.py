@@ -30,7 +30,7 @@ from .conditions import (
 from .metatags import FILETYPES, METATAGS, Definition, definition
 from .order import pool_matches
 from .printing import infix
-from .suggest import close, enumerated
+from .suggest import close, enumerated, shortened
 from .syntax import All, And, Metatag, Node, Not, Nothing, Or, Span
 from .values import Between, Clock, Eq, In, IsNull, Kind, NotNull, ValueProblem
 
@@ -346,7 +346,7 @@ class Resolver:
             return some if word == "any" else Not(some, metatag.span)
         wanted = self.pool(metatag)
         if not any(pool_matches(pool, wanted) for pool in self.store.pools()):
-            self.note(f"No pool of this release matches {metatag.name}:{metatag.value}.")
+            self.note(f"No pool of this release matches {metatag.name}:{shortened(metatag.value)}.")
         return self._leaf(metatag, wanted)
 
     def pool(self, metatag: Metatag) -> InPool:

@@ -29,6 +29,11 @@ def enumerated(words: Iterable[str], last: str = "or") -> str:
     return f"{', '.join(first)} {last} {final}" if first else final
 
 
+def shortened(text: str) -> str:
+    """A piece of a query as a sentence quotes it: the beginning, where it is longer than any tag."""
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
+
+
 def close(word: str, known: Iterable[str]) -> str | None:
     """The known word that is spelled most like one, if any is."""
     found = difflib.get_close_matches(word[:_LONGEST].lower(), list(known), 1, 0.6)
@@ -48,10 +53,11 @@ def unknown_tag(name: str, store: Store, *, text: str, span: Span, written: str 
     called = written or name
     near = (store.nearest(name) or store.nearest(called)) if len(called) <= _LONGEST else []
     suggestions = [suggestion for suggestion in near if suggestion != written]
-    message = f"no tag is like {name}" if "*" in name else f"no post has the tag {name}"
+    said = shortened(name)
+    message = f"no tag is like {said}" if "*" in name else f"no post has the tag {said}"
     hint = _misread(name, store, text, span) if written == name else None
     if called != name:
-        message = f"{written} is an alias of {name}, and no post has that tag"
+        message = f"{written} is an alias of {said}, and no post has that tag"
         if row := store.tag(called):
             hint = f"Write unaliased:{written} for posts that have it by that name: there are {row.count}."
     if hint is None and suggestions:

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
+from tagswarm.manifests import disk
 from tagswarm.manifests.errors import EXIT_INTERRUPTED, EXIT_USAGE, TagswarmError
 from tagswarm.manifests.version import VERSION
 
@@ -41,11 +42,13 @@ class Program(click.Group):
         """Run the program and exit."""
         output = extra.pop("obj", None) or Output()
         self._main_shell_completion(extra, prog_name or "tagswarm", complete_var)
-        code = self._run(list(sys.argv[1:] if args is None else args), prog_name or "tagswarm", output, extra)
         try:
+            code = self._run(list(sys.argv[1:] if args is None else args), prog_name or "tagswarm", output, extra)
             sys.stdout.flush()
         except BrokenPipeError:
             code = _closed_pipe()
+        except OSError as failure:  # at the flush, or of a JSON line that tells an error
+            code = _unwritten(failure)
         sys.exit(code)
 
     def _run(self, args: list[str], prog_name: str, output: Output, extra: dict[str, Any]) -> int:
@@ -75,6 +78,8 @@ class Program(click.Group):
         except Exception as error:
             if output.verbose:
                 traceback.print_exc()
+            if isinstance(error, OSError) and error.filename is None:  # stdout's: those of files are ours and named
+                return _unwritten(error)
             message = f"this should not have happened: {type(error).__name__}: {error}"
             output.failure(message, TagswarmError.default_hint, code=TagswarmError.exit_code, kind=type(error).__name__)
             return TagswarmError.exit_code
@@ -82,9 +87,21 @@ class Program(click.Group):
 
 def _closed_pipe() -> int:
     """Whoever read our output has gone: drop the rest without a word, also what the interpreter flushes at its end."""
+    _drop()
+    return EXIT_PIPE
+
+
+def _unwritten(failure: OSError) -> int:
+    """Stdout cannot be written, as on a full disk: say so on stderr, whatever was asked for."""
+    _drop()
+    error = disk.error_of(failure, "standard output")
+    Output().failure(error.message, error.hint, code=error.exit_code, kind=type(error).__name__)
+    return error.exit_code
+
+
+def _drop() -> None:
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return EXIT_PIPE
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -105,6 +122,8 @@ for command in (count, query, tags, stats, sample, explain, release):
 
 def main() -> None:
     """Run the program on the arguments of the process."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - Python has None for a closed stream
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123 - as above
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal that has no Unicode gets escapes, not a crash

@@ -174,3 +174,23 @@ def test_wrong_usage_is_json_too_where_json_was_asked_for() -> None:
         result = run(program, *args)
         assert (result.exit_code, result.stderr) == (2, "")
         assert json.loads(result.stdout)["error"] == "UsageError"
+
+
+@pytest.mark.parametrize("args", [["--version"], ["count", "--in", "/nonexistent", "--json"]])
+def test_real_process_tells_that_stdout_is_full(args: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run([TAGSWARM, *args], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (result.returncode, result.stderr.splitlines()[0]) == (
+        DiskFull.exit_code,
+        "error: standard output: the disk is full",
+    )
+
+
+def test_real_process_runs_without_stdout_and_stderr() -> None:
+    for args, code in (
+        ("--version >&-", 0),
+        ("count --in /nonexistent 2>&-", 15),
+        ("count --in /nonexistent --json >&-", 15),
+    ):
+        result = subprocess.run(["sh", "-c", f"{TAGSWARM} {args}"], capture_output=True, text=True, check=False)
+        assert (result.returncode, result.stderr) == (code, "")

@@ -57,8 +57,6 @@ def test_every_torture_file_is_an_image_or_has_a_reason(shared: Path) -> None:
             assert line["kind"] == "apng", line
 
 
-def test_every_file_of_the_given_corpus(request: pytest.FixtureRequest) -> None:
-    folder = request.config.getoption("--corpus")
-    if folder is None:
-        pytest.skip("no --corpus given")
-    assert sweep(folder)
+def test_every_file_of_the_given_corpus(request: pytest.FixtureRequest, repository: Path) -> None:
+    """The folder of --corpus; without one, the sample of this repository."""
+    assert sweep(request.config.getoption("--corpus") or repository / "sample" / "original")

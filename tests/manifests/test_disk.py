@@ -135,6 +135,19 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
             disk.open_read(path)
 
 
+def test_nothing_but_a_file_is_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("pipe")  # as /dev/stdout is
+    for name in ("pipe", "folder", "link"):
+        with pytest.raises(Unreadable, match="not a regular file"):
+            disk.write(tmp_path / name, b"data")
+    with pytest.raises(Unreadable):
+        disk.Aside(Path(""))  # noqa: PTH201 - as `-o ''` gives it
+    assert (tmp_path / "pipe").is_fifo()
+    assert names(tmp_path) == ["folder", "link", "pipe"]
+
+
 def test_a_read_is_limited(tmp_path: Path) -> None:
     disk.write(tmp_path / "file", b"12345")
     assert disk.read(tmp_path / "file", limit=5) == b"12345"

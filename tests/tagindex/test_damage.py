@@ -138,6 +138,20 @@ def test_a_file_that_is_cut_off_or_too_long_is_refused(tmp_path: Path, whole: Pa
         Index.open(path)
 
 
+def test_a_tag_without_a_count_is_refused(tmp_path: Path, whole: Path) -> None:
+    path = tmp_path / "index.sqlite"
+    path.write_bytes(whole.read_bytes())
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA writable_schema = 1")
+        database.execute("UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE name = 'tag'")
+        database.commit()
+        database.execute("PRAGMA writable_schema = RESET")
+        database.execute("UPDATE tag SET count = NULL")
+    database.close()
+    with Index.open(path) as index, pytest.raises(InvalidDocument, match="no name or no count"):
+        list(index.frequent())
+
+
 def test_flipped_bits_are_refused_or_change_nothing_that_is_counted(tmp_path: Path, whole: Path) -> None:
     content = whole.read_bytes()
     path = tmp_path / "index.sqlite"

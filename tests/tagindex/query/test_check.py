@@ -506,3 +506,8 @@ def test_a_pool_or_a_person_that_nobody_knows_is_noted(text: str) -> None:
     assert note.startswith("No p")
     for found in ("pool:somewhere", "pool:3", "pool:some*", "user:albert", "approver:berta"):
         assert check(parse(found), known, text=found, now=NOW).notes == ()
+
+
+def test_what_is_longer_than_any_tag_is_quoted_by_its_beginning() -> None:
+    for kind, text in ((UnknownTag, "a" * 100_000), (UnreadableValue, "limit:" + "1" * 100_000)):
+        assert len(refused(kind, text).message) < 300
