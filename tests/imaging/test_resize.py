@@ -292,6 +292,7 @@ def test_the_clean_aperture_of_an_avif_is_applied() -> None:
 def test_jpeg_xl_is_read_where_its_package_is_installed(tmp_path: Path) -> None:
     """Trap 4: without it there is a typed reason."""
     import pillow_jxl  # noqa: F401 - it registers itself
+
     data = saved(photo(), "JXL", lossless=True)
     assert sniff(data) is Kind.JXL
     assert np.array_equal(pixels(made(data).data), np.asarray(photo()))
