@@ -26,6 +26,7 @@ demo: setup  ## build, break, mend, sign and verify a release of sample/ in demo
 	@demo/demo.sh
 
 test: setup  ## run the tests
+	@.ci/system identify=imagemagick
 	@$(BIN)/python -m pytest -q
 
 lint: setup typing  ## check style, types, the walls between the rooms and the generated documents

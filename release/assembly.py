@@ -26,7 +26,7 @@ from .volume_files import Ready
 from .volumes import VolumeFile, plan_in_order
 
 if TYPE_CHECKING:
-    from .build import Work
+    from .work import Work
 
 
 class Assembly:

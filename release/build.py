@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from tagswarm.manifests import codec, disk
@@ -39,31 +38,11 @@ from . import config as configuration
 from .assembly import Assembly
 from .audit import waivers
 from .config import Config
-from .dumps import Metadata
 from .history import Release
 from .journal import Journal
 from .outcome import AuditOutcome, BuildOutcome
 from .stage import STATE, Stage, check_places
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A dataset that is being worked on."""
-
-    dataset: Path
-    config: Config
-    journal: Journal
-    previous: Release | None
-    taken: list[Withdrawal]
-    """Everything that is taken back, up to and with this release."""
-    metadata: Metadata
-    workers: int | None
-    report: Report
-
-    @property
-    def gone(self) -> set[tuple[str, int]]:
-        """The posts that are taken back as a whole."""
-        return {(withdrawal.site, withdrawal.id) for withdrawal in self.taken if withdrawal.path is None}
+from .work import Work
 
 
 def audit(dataset: Path, *, workers: int | None = None, rehash: bool = False, report: Report = silent) -> AuditOutcome:

@@ -27,8 +27,8 @@ from tagswarm.tagindex.reader import Index
 from . import index
 
 if TYPE_CHECKING:
-    from .build import Work
     from .selection import Tree
+    from .work import Work
 
 
 def check(work: Work, trees: list[Tree]) -> None:

@@ -20,8 +20,8 @@ from .journal import Journal
 from .stage import STATE
 
 if TYPE_CHECKING:
-    from .build import Work
     from .selection import Failure
+    from .work import Work
 
 
 def write(work: Work, failures: Sequence[Failure] = ()) -> outcome.AuditOutcome:

@@ -31,7 +31,7 @@ from .renditions import Rendering
 from .stage import STATE
 
 if TYPE_CHECKING:
-    from .build import Work
+    from .work import Work
 
 
 CONVERTED = frozenset({"png", "apng"})

@@ -15,7 +15,7 @@ from . import index
 from .selection import Selection, Tree, trees
 
 if TYPE_CHECKING:
-    from .build import Work
+    from .work import Work
 
 FILE_NAME = "published.sqlite"
 
