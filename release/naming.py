@@ -93,7 +93,7 @@ class ImageName:
             for category, unknown in zip(_CATEGORIES, UNKNOWN, strict=True)
         ]
         lists[2] = [artist.translate(_BRACKETS) for artist in lists[2]]
-        site = _word(website.replace(".", "-"))[:WEBSITE_LIMIT] or "unknown"
+        site = _word(website.replace(".", "-")).lstrip("-~#;")[:WEBSITE_LIMIT] or "unknown"  # what no name begins with
         bare = cls(site, _number(file), "", "", "", converted, file.ext)
         _shorten(lists, NAME_LIMIT - len(str(bare).encode()))
         copyrights, characters, artists = map(" ".join, lists)

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tagswarm.imaging.exif import Fields
@@ -146,6 +146,7 @@ def test_any_tags_make_a_safe_name_that_is_taken_apart_again(website, file, tags
     assert ImageName.of(website, file, tags, converted=converted) == name
 
 
+@example(";#site", [FILE], {})
 @given(WEBSITES, st.lists(FILES, unique=True, max_size=8), TAGS)
 def test_no_system_takes_two_names_for_one(website, files, tags) -> None:  # type: ignore[no-untyped-def]
     for names in ([str(ImageName.of(website, file, tags)) for file in files], [by_id(file) for file in files]):
