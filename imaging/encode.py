@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import PIL
 from PIL import Image, ImageFile
 
-from .source import Raster
+from .raster import Raster
 from .transform import Geometry, Transform
 
 ENGINE = f"pillow {PIL.__version__}"

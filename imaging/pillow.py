@@ -21,7 +21,7 @@ from PIL import Image, ImageCms
 
 from .icc import Icc, classify
 from .kind import Kind
-from .source import Raster, Unsupported
+from .raster import Raster, Unsupported
 from .verdict import Colour, Limits
 
 ENGINE = f"pillow {PIL.__version__}"

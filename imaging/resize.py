@@ -14,7 +14,8 @@ from . import matte
 from .decode import admit, check_size
 from .kind import Kind
 from .orientation import orientation
-from .source import Raster, open_source, refusal
+from .raster import Raster
+from .source import open_source, refusal
 from .statistics import Statistics, measure
 from .transform import PRESETS, Transform
 from .verdict import Limits, Refusal

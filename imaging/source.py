@@ -11,30 +11,14 @@ The engines are imported when a file is opened and not before: whoever only hand
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Protocol
 
 from .icc import Icc
 from .kind import Kind
+from .raster import Raster, Unsupported
 from .verdict import Colour, Limits, Reason, Refusal
 
 _LIBVIPS = frozenset({Kind.PNG, Kind.JPEG, Kind.GIF, Kind.WEBP, Kind.AVIF})
-
-
-@dataclass(frozen=True, slots=True)
-class Raster:
-    """Pixels in sRGB, 8 bits a sample, not turned: RGB or RGB with straight alpha."""
-
-    width: int
-    height: int
-    bands: int
-    """3, or 4 with alpha."""
-    pixels: bytes
-    """Rows from the top, `width * height * bands` bytes."""
-
-
-class Unsupported(Exception):
-    """A variant that nothing here decodes."""
 
 
 class Source(Protocol):

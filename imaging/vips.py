@@ -17,7 +17,7 @@ import pyvips
 
 from .icc import Icc, classify
 from .kind import Kind
-from .source import Raster
+from .raster import Raster
 from .structure import gif_first_frame
 from .verdict import Colour, Limits
 

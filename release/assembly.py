@@ -20,8 +20,9 @@ from tagswarm.manifests.paths import FilePath
 from . import naming, volume_files
 from .facts import FileFact, Look
 from .renditions import Outcome
-from .selection import Selection, Tree, trees
+from .selection import Selection
 from .stage import Stage
+from .trees import Tree, trees
 from .volume_files import Ready
 from .volumes import VolumeFile, plan_in_order
 

@@ -42,6 +42,7 @@ from .history import Release
 from .journal import Journal
 from .outcome import AuditOutcome, BuildOutcome
 from .stage import STATE, Stage, check_places
+from .trees import trees
 from .work import Work
 
 
@@ -82,7 +83,7 @@ def build(dataset: Path, *, workers: int | None = None, rehash: bool = False, re
         _keeps_promises(work)
         _still_there(work)
         _has_places(work)
-        choice.check(work, selection.trees(work.config))
+        choice.check(work, trees(work.config))
         files_read = _read(work, rehash=rehash)
         audited = _pass(gate.write(work))
         images_made, failed = selection.make_renditions(work)
@@ -159,7 +160,7 @@ def _keeps_promises(work: Work) -> None:
         ConfigInvalid: a tree was published with another piece length or transform.
     """
     for entry in [] if work.previous is None else work.previous.root.renditions:
-        for tree in selection.trees(work.config):
+        for tree in trees(work.config):
             if tree.name != entry.name:
                 continue
             if tree.volumes.piece_length != entry.piece_length:
@@ -186,7 +187,7 @@ def _still_there(work: Work) -> None:
     previous = work.previous
     if previous is None:
         return
-    watched = {tree.name for tree in selection.trees(work.config) if tree.volumes.layout == "loose"}
+    watched = {tree.name for tree in trees(work.config) if tree.volumes.layout == "loose"}
     carried = (entry for entry in previous.root.volumes if entry.layout != "loose" or entry.rendition not in watched)
     lost = sorted(
         path
@@ -212,7 +213,7 @@ def _is_taken(work: Work, volume: VolumeEntry, path: str) -> bool:
 
 def _has_places(work: Work) -> None:
     """Refuse a dataset that what is made could not be put into."""
-    made = selection.trees(work.config)
+    made = trees(work.config)
     packed = [tree.name for tree in made if tree.volumes.layout != "loose"]
     rendered = [tree.name for tree in made if tree.rendition is not None]
     check_places(work.dataset, moved=["releases", "volumes", *packed], written=rendered)
@@ -315,7 +316,7 @@ def _sources(work: Work, stage: Stage, folder: str) -> list[SourceEntry]:
 
 def _renditions(work: Work, entries: list[VolumeEntry]) -> list[RenditionEntry]:
     rows = []
-    for tree in selection.trees(work.config):
+    for tree in trees(work.config):
         mine = [entry for entry in entries if entry.rendition == tree.name]
         rows.append(
             RenditionEntry(

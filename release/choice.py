@@ -27,7 +27,7 @@ from tagswarm.tagindex.reader import Index
 from . import index
 
 if TYPE_CHECKING:
-    from .selection import Tree
+    from .trees import Tree
     from .work import Work
 
 

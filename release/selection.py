@@ -13,22 +13,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from tagswarm.imaging.transform import Transform
 from tagswarm.manifests.errors import IncompleteBuild
 from tagswarm.manifests.paths import FilePath
 from tagswarm.manifests.records import Category
 
 from . import choice, naming, renditions
-from .config import Config, RenditionTable, SourceTable, VolumesTable
+from .config import RenditionTable, SourceTable
 from .facts import FileFact
 from .posts import Posts, Words, load
 from .renditions import Rendering
-from .stage import STATE
+from .trees import Tree, trees
 
 if TYPE_CHECKING:
     from .work import Work
@@ -36,45 +34,6 @@ if TYPE_CHECKING:
 
 CONVERTED = frozenset({"png", "apng"})
 """Kinds whose images BOORU CHARS marks with [PNG] when it has made JPEG of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """A tree of the release: the originals of a site, or a rendition of them."""
-
-    name: str
-    source: SourceTable
-    volumes: VolumesTable
-    rendition: RenditionTable | None = None
-    transform: Transform | None = None
-
-    @property
-    def ratings(self) -> frozenset[str] | None:
-        """The ratings that are selected; None means every post."""
-        if self.rendition is None or self.rendition.ratings is None:
-            return None
-        return frozenset(self.rendition.ratings)
-
-    @property
-    def query(self) -> str | None:
-        """The query that selects instead."""
-        return None if self.rendition is None else self.rendition.query
-
-    def place(self, dataset: Path, path: str) -> Path:
-        """Where a file of this tree lies: images that only exist inside archives are kept under the state folder."""
-        if self.rendition is not None and self.volumes.layout != "loose":
-            return dataset / STATE / "renditions" / path
-        return dataset / path
-
-
-def trees(config: Config) -> list[Tree]:
-    """Every tree of the release: originals first, then renditions, in the order of release.toml."""
-    originals = [Tree(source.originals, source, source.volumes) for source in config.sites()]
-    made = [
-        Tree(table.name, config.source_of(table.name), table.volumes, table, table.recipe())
-        for table in config.renditions
-    ]
-    return originals + made
 
 
 @dataclass(frozen=True, slots=True)

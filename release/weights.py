@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from tagswarm.tagindex import writer
 
 from . import index
-from .selection import Selection, Tree, trees
+from .selection import Selection
+from .trees import Tree, trees
 
 if TYPE_CHECKING:
     from .work import Work

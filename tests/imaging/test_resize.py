@@ -24,8 +24,8 @@ from tagswarm.imaging.kind import Kind
 from tagswarm.imaging.matte import WHITE
 from tagswarm.imaging.pillow import PillowSource
 from tagswarm.imaging.probe import sniff
+from tagswarm.imaging.raster import Raster
 from tagswarm.imaging.resize import PRESETS, Rendered, Transform, render
-from tagswarm.imaging.source import Raster
 from tagswarm.imaging.statistics import measure
 from tagswarm.imaging.verdict import Limits, Reason, Refusal
 
