@@ -18,12 +18,12 @@ import time
 from pathlib import Path
 
 from tagswarm.imaging.pool import cores
+from tagswarm.mirror.verify import verify
 from tagswarm.release.sign import sign
-from tagswarm.release.verify import verify
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.release.published import Publisher
+from tests.publisher import Publisher
 
 VOLUME = 1_000
 

@@ -18,12 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tagswarm.manifests import tables
+from tagswarm.manifests import manifest, published, tables
 from tagswarm.manifests.errors import IncompleteBuild
 from tagswarm.manifests.events import Report, StepAdvanced, StepFinished, StepStarted, silent
 from tagswarm.manifests.models import Root, VolumeEntry, Withdrawal, parse_withdrawals
-
-from . import manifest, published
 
 MOST_TAGS = 100
 """Tags that are named in each list of a difference."""

@@ -14,11 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tagswarm.manifests import codec, disk, models
+from tagswarm.manifests import codec, disk, models, published
 from tagswarm.manifests.errors import ConfigInvalid, DigestMismatch, ReleaseError, SizeMismatch, TagswarmError
 from tagswarm.manifests.models import FileEntry, Object, Root, VolumeEntry, VolumeHeader, Withdrawal
 
-from . import published
 from .config import Config
 from .facts import PublishedFile
 from .journal import Journal

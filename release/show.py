@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
+from tagswarm.manifests import published
 from tagswarm.manifests.errors import TrustError
 from tagswarm.manifests.models import (
     Previous,
@@ -23,8 +24,6 @@ from tagswarm.manifests.models import (
     WaiverEntry,
 )
 from tagswarm.manifests.statements import ROOT
-
-from . import published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

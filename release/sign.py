@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from tagswarm.manifests import disk, signing
+from tagswarm.manifests import disk, manifest, published, signing
 from tagswarm.manifests.errors import (
     ConfigInvalid,
     FormatError,
@@ -33,7 +33,7 @@ from tagswarm.manifests.models import Keys, Latest, Object, Root
 from tagswarm.manifests.signing import PublicKey, SecretKey
 from tagswarm.manifests.statements import KEYS, LATEST, ROOT, Standing, Statement, weigh
 
-from . import config, manifest, published
+from . import config
 
 LOCK = ".tagswarm/lock"
 """Held by whoever changes a dataset, relative to it."""

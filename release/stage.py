@@ -18,12 +18,10 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from tagswarm.manifests import disk
+from tagswarm.manifests import disk, published
 from tagswarm.manifests.digest import sha256_file
 from tagswarm.manifests.errors import ReleaseError, StoreError
 from tagswarm.manifests.models import Object
-
-from . import published
 
 STATE = ".tagswarm"
 """The folder of a dataset that is never published."""

@@ -1,7 +1,7 @@
 """Where the index of a release lies: in a dataset, in the folder of a release, or by itself.
 
 Reads the names of releases and nothing more, with nothing that takes time to load: `tagswarm count` answers before a
-model of these documents would be imported. It does not ask whether a release can be trusted; `release.published` does.
+model of these documents would be imported. Whether a release can be trusted is asked of `manifests.published`.
 """
 
 from __future__ import annotations

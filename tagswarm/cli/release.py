@@ -203,7 +203,7 @@ def verify(
 
     Exit code: 0 when everything holds, 3 when files are missing or damaged, 17 when a signature does not hold.
     """
-    from tagswarm.release.verify import verify as read_back  # noqa: PLC0415
+    from tagswarm.mirror.verify import verify as read_back  # noqa: PLC0415
 
     from . import views  # noqa: PLC0415
     from .keys import public_key  # noqa: PLC0415

@@ -21,11 +21,11 @@ from .steps import amount, units
 
 if TYPE_CHECKING:
     from tagswarm.manifests.signing import PublicKey
+    from tagswarm.mirror.verify import VerifyReport
     from tagswarm.release.audit.findings import Finding
     from tagswarm.release.audit.summary import Group, Summary
     from tagswarm.release.outcome import AuditOutcome, BuildOutcome
     from tagswarm.release.sign import SignResult
-    from tagswarm.release.verify import VerifyReport
 
 EXAMPLES = {Severity.ERROR: 5, Severity.WARNING: 2, Severity.INFO: 1}
 """Findings of a group that the terminal shows; the report has more."""

@@ -14,7 +14,7 @@ from tagswarm.manifests import tables
 from tagswarm.manifests.errors import DigestMismatch, IncompleteBuild
 from tagswarm.manifests.models import Withdrawal
 from tagswarm.release.diff import Counts, TagChange, diff
-from tests.release.published import SITE, Publisher, following, small
+from tests.publisher import SITE, Publisher, following, small
 
 
 def test_a_year_later(tmp_path: Path) -> None:

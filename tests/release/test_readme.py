@@ -7,11 +7,12 @@ import subprocess
 from datetime import date
 from pathlib import Path
 
+from tagswarm.manifests import published
 from tagswarm.manifests.records import Category
-from tagswarm.release import published, readme
+from tagswarm.release import readme
 from tagswarm.release.sign import sign
 from tagswarm.release.statistics import Statistics, TopTag
-from tests.release.published import key, small
+from tests.publisher import key, small
 
 A = key(1)
 

@@ -10,7 +10,7 @@ import pytest
 from tagswarm.manifests.errors import IncompleteBuild
 from tagswarm.release.show import show
 from tagswarm.release.sign import sign
-from tests.release.published import following, key, small
+from tests.publisher import following, key, small
 
 A = key(1)
 

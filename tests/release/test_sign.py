@@ -24,10 +24,10 @@ from tagswarm.manifests.errors import (
 )
 from tagswarm.manifests.events import Event, Notice
 from tagswarm.manifests.models import KEYS_LIMIT, LATEST_LIMIT, Keys, Latest
+from tagswarm.manifests.published import establish
 from tagswarm.manifests.signing import PublicKey, SecretKey
-from tagswarm.release.published import establish
 from tagswarm.release.sign import LOCK, keygen, sign
-from tests.release.published import Publisher, following, key, small
+from tests.publisher import Publisher, following, key, small
 
 A, B, C = key(1), key(2), key(3)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tagswarm.manifests import signing
+from tagswarm.manifests import published, signing
 from tagswarm.manifests.errors import (
     FormatError,
     IncompleteBuild,
@@ -22,12 +22,11 @@ from tagswarm.manifests.errors import (
     UnknownKey,
 )
 from tagswarm.manifests.models import KEYS_LIMIT, LATEST_LIMIT, ROOT_LIMIT, Keys, Latest, Object, Root
+from tagswarm.manifests.published import establish
 from tagswarm.manifests.signing import PublicKey, SecretKey
 from tagswarm.manifests.statements import Statement
-from tagswarm.release import published
-from tagswarm.release.published import establish
 from tagswarm.release.sign import sign
-from tests.release.published import DATASET_ID, following, key, small
+from tests.publisher import DATASET_ID, following, key, small
 
 A, B, C, MALLORY = key(1), key(2), key(3), key(66)
 ROOT_2027 = "releases/2027/release.json"

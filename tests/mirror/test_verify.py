@@ -16,13 +16,13 @@ import pytest
 
 from tagswarm.manifests.errors import SignatureInvalid, SizeMismatch, TagswarmError, Unreadable
 from tagswarm.manifests.events import Event, StepAdvanced, StepFinished, StepStarted
+from tagswarm.manifests.manifest import Problem
 from tagswarm.manifests.models import FileEntry, Withdrawal
-from tagswarm.release import check
-from tagswarm.release.check import Checked, Task, Wanted
-from tagswarm.release.manifest import Problem
+from tagswarm.mirror import check
+from tagswarm.mirror.check import Checked, Task, Wanted
+from tagswarm.mirror.verify import VerifyReport, verify
 from tagswarm.release.sign import sign
-from tagswarm.release.verify import VerifyReport, verify
-from tests.release.published import SITE, Publisher, following, key, small
+from tests.publisher import SITE, Publisher, following, key, small
 
 A = key(1)
 

@@ -20,16 +20,16 @@ from typing import BinaryIO, Literal
 import numpy as np
 import numpy.typing as npt
 
-from tagswarm.manifests import disk, paths
+from tagswarm.manifests import disk, manifest, paths, published
 from tagswarm.manifests.errors import FormatError, IntegrityError, SizeMismatch, StoreError, TagswarmError
 from tagswarm.manifests.events import Report, StepAdvanced, StepFinished, StepStarted, silent
+from tagswarm.manifests.manifest import Kind, Manifest, Problem
 from tagswarm.manifests.models import Object, VolumeEntry, Withdrawal, parse_withdrawals
 from tagswarm.manifests.signing import PublicKey
 from tagswarm.manifests.statements import KEYS, LATEST
 
-from . import check, manifest, published
+from . import check
 from .check import Checked, Wanted
-from .manifest import Kind, Manifest, Problem
 
 Depth = Literal["full", "fast", "sample"]
 

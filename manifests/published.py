@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tagswarm.manifests import disk, paths
-from tagswarm.manifests.errors import (
+from . import disk, paths
+from .errors import (
     FormatError,
     IncompleteBuild,
     InvalidDocument,
@@ -27,9 +27,9 @@ from tagswarm.manifests.errors import (
     UnknownKey,
     UnsafePath,
 )
-from tagswarm.manifests.models import KEYS_LIMIT, LATEST_LIMIT, ROOT_LIMIT, Keys, Latest, Root
-from tagswarm.manifests.signing import SIGNATURE_LIMIT, PublicKey
-from tagswarm.manifests.statements import KEYS, LATEST, ROOT, Standing, Statement, weigh
+from .models import KEYS_LIMIT, LATEST_LIMIT, ROOT_LIMIT, Keys, Latest, Root
+from .signing import SIGNATURE_LIMIT, PublicKey
+from .statements import KEYS, LATEST, ROOT, Standing, Statement, weigh
 
 RELEASES = "releases"
 SIGNATURE = ".minisig"

@@ -19,8 +19,7 @@ from tagswarm.imaging import pool
 from tagswarm.manifests import disk
 from tagswarm.manifests.digest import sha256_file
 from tagswarm.manifests.errors import StoreError
-
-from .manifest import Problem
+from tagswarm.manifests.manifest import Problem
 
 CHUNK_BYTES = 32 << 20
 """Bytes that a task reads before it is full."""

@@ -14,10 +14,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from tagswarm.manifests import codec, disk, paths, textlists
-from tagswarm.manifests.digest import sha256_file
-from tagswarm.manifests.errors import DigestMismatch, IncompleteBuild, LimitExceeded, SizeMismatch
-from tagswarm.manifests.models import (
+from . import codec, disk, paths, textlists
+from .digest import sha256_file
+from .errors import DigestMismatch, IncompleteBuild, LimitExceeded, SizeMismatch
+from .models import (
     MANIFEST_LIMIT,
     FileEntry,
     Object,
