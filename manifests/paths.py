@@ -128,7 +128,7 @@ def lint(paths: Iterable[str], *, limit: int = PATH_LIMIT) -> Iterator[Problem]:
         if path in folders or not files.isdisjoint(parents):
             yield Problem(path, "file-and-folder", "is a file and a folder at once, or lies under a file")
         for name in (*parents, path):
-            other = names.setdefault(_folded(name), name)
+            other = names.setdefault(folded(name), name)
             if other != name:
                 same = unicodedata.normalize("NFC", other) == unicodedata.normalize("NFC", name)
                 kind = "normal-twin" if same else "case-twin"
@@ -163,7 +163,7 @@ def _visible(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def _folded(path: str) -> str:
+def folded(path: str) -> str:
     """The same for paths that differ in case or normal form only (Unicode, definition D145)."""
     if path.isascii():
         return path.lower()
