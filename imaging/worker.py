@@ -15,8 +15,10 @@ import importlib
 import resource
 import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
+from queue import SimpleQueue
 from typing import Any
 
 from tagswarm.manifests.errors import TagswarmError
@@ -35,11 +37,7 @@ def limit(memory: int) -> None:
 
 def serve(connection: Connection[Any, Any], function: Callable[[Any], Any]) -> None:
     """Answer every task with `(kind, value)`: `done` and its result, `raised` and our error, or why it has neither."""
-    while True:
-        try:
-            task = connection.recv()
-        except (EOFError, OSError):
-            return
+    for task in _incoming(connection):
         try:
             answer = ("done", function(task))
         except MemoryError:
@@ -49,6 +47,27 @@ def serve(connection: Connection[Any, Any], function: Callable[[Any], Any]) -> N
         except Exception as error:
             answer = ("crash", f"{type(error).__name__}: {error}"[:500])
         connection.send(answer)
+
+
+def _incoming(connection: Connection[Any, Any]) -> Iterator[Any]:
+    """Tasks until the socket is closed.
+
+    A thread takes them in while others are worked on: a supervisor that hands over a large task would wait for a worker
+    that hands over a large result, and so for ever.
+    """
+    tasks: SimpleQueue[list[Any]] = SimpleQueue()
+
+    def take_in() -> None:
+        while True:
+            try:
+                tasks.put([connection.recv()])
+            except Exception:  # closed, or not to be read: either way this worker has come to its end
+                tasks.put([])
+                return
+
+    threading.Thread(target=take_in, daemon=True).start()
+    while received := tasks.get():
+        yield received[0]
 
 
 def main() -> None:

@@ -51,6 +51,13 @@ def test_every_task_has_its_result_in_any_order(do: Do) -> None:
     assert children() == before
 
 
+@pytest.mark.timeout(60)
+def test_large_tasks_with_large_results_do_not_wait_for_each_other(do: Do) -> None:
+    """A socket holds a few hundred kilobytes each way: neither side may wait for room while the other does."""
+    jobs = [("echo", str(number) * 1_000_000) for number in range(10)]
+    assert list(pool.run(do, jobs, workers=1)) == [(job, job[1]) for job in jobs]
+
+
 def test_without_a_task_no_worker_is_started(do: Do, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(subprocess, "Popen")
     assert list(pool.run(do, [])) == []
