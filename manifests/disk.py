@@ -18,10 +18,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from .errors import DestinationLocked, DiskFull, StoreError, Unreadable
+from .errors import DestinationLocked, DiskFull, StoreError, Unreadable, UnsafePath
+from .paths import escape
 
 TEMPORARY = ".tmp-"
 """Every file that is being written has a name that begins so; `clean` removes what a kill left."""
+
+_FICLONE = 0x40049409  # linux/fs.h; fcntl of Python has no name for it yet
 
 
 def error_of(failure: OSError, path: Path | str) -> StoreError:
@@ -59,6 +62,44 @@ def open_read(path: Path) -> BinaryIO:
     """
     with _mapped(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    return _regular(descriptor, path)
+
+
+def open_beneath(root: Path, path: str) -> BinaryIO:
+    """Open a regular file below a folder to be read, never through a link in any component of `path`.
+
+    Args:
+        root: the folder; what its own path leads through is the business of whoever named it.
+        path: relative to it, its components joined by `/`.
+
+    Raises:
+        UnsafePath: a component is empty, `.` or `..`.
+        Unreadable: it is missing, lies behind a link, is not a regular file, or may not be read.
+    """
+    *folders, name = path.split("/")
+    if not {"", ".", ".."}.isdisjoint((*folders, name)):
+        raise UnsafePath(f"{escape(path)}: is no path below a folder")
+    with _mapped(root / path):
+        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for folder in folders:
+                outer = descriptor
+                try:
+                    descriptor = os.open(
+                        folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=outer
+                    )
+                except NotADirectoryError:  # what the system says of a link, too
+                    if stat.S_ISLNK(os.lstat(folder, dir_fd=outer).st_mode):
+                        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
+                    raise
+                os.close(outer)
+            file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=descriptor)
+        finally:
+            os.close(descriptor)
+    return _regular(file, root / path)
+
+
+def _regular(descriptor: int, path: Path) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise Unreadable(f"{path}: is not a regular file", hint="Remove it from the tree.")
@@ -83,26 +124,43 @@ def read(path: Path, *, limit: int) -> bytes:
 class Aside:
     """A file that is being written aside: bytes go in, `commit` puts it in its place, leaving without it drops it.
 
-    One writer a path at a time: what an earlier one left aside is dropped.
+    One writer a path at a time: what an earlier one left aside is dropped, or with `keep` gone on with.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, keep: bool = False) -> None:
         """Begin a file.
+
+        Args:
+            path: its place.
+            keep: begin after the bytes that an earlier one left aside, and leave aside what is not committed.
 
         Raises:
             Unreadable: something that is no file has the path: a rename would put a file where a device was.
         """
         self.path = path
+        self._keep = keep
+        self._committed = False
         with _mapped(path):
-            if path.exists() and not path.is_file():
+            if not _may_be_file(path):
                 raise Unreadable(
                     f"{path}: is not a regular file", hint="Name a file; leave the name out to write to a pipe."
                 )
         self._temporary = path.with_name(f"{TEMPORARY}{path.name}")
-        make_directory(path.parent)
         with _mapped(path):
-            self._temporary.unlink(missing_ok=True)  # never written through: it may be a link that somebody planted
-            self.file: BinaryIO = self._temporary.open("xb")
+            self.file: BinaryIO = os.fdopen(self._open(), "r+b")
+            self.size = self.file.seek(0, os.SEEK_END) if keep else 0
+            """Bytes that it began with."""
+
+    def _open(self) -> int:
+        """A descriptor; what is seldom in the way is removed, or made, only when it is."""
+        flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | (0 if self._keep else os.O_EXCL)
+        try:
+            return os.open(self._temporary, flags, 0o666)
+        except FileNotFoundError:
+            make_directory(self.path.parent)
+        except FileExistsError:  # never written through: it may be a link that somebody planted
+            self._temporary.unlink()
+        return os.open(self._temporary, flags, 0o666)
 
     def __enter__(self) -> Self:
         return self
@@ -111,13 +169,29 @@ class Aside:
         if not self.file.closed:
             with contextlib.suppress(OSError):  # the disk may be full: what matters is that the file goes
                 self.file.close()
-        with contextlib.suppress(OSError):
-            self._temporary.unlink(missing_ok=True)
+        if not self._keep and not self._committed:
+            with contextlib.suppress(OSError):
+                self._temporary.unlink(missing_ok=True)
 
     def write(self, data: bytes) -> int:
         """Append bytes."""
         with _mapped(self.path):
             return self.file.write(data)
+
+    def restart(self) -> None:
+        """Drop the bytes it has so far."""
+        with _mapped(self.path):
+            self.file.seek(0)
+            self.file.truncate()
+        self.size = 0
+
+    def clone(self, source: BinaryIO) -> bool:
+        """Share the blocks of a whole file, which must be all the bytes, where the file system can (FICLONE)."""
+        try:
+            fcntl.ioctl(self.file.fileno(), _FICLONE, source.fileno())
+        except OSError:  # another file system, or one without shared blocks: whoever asks copies instead
+            return False
+        return True
 
     def commit(self, *, sync: bool = True) -> None:
         """Put the file in its place; with `sync` it survives a power cut."""
@@ -127,8 +201,16 @@ class Aside:
                 os.fsync(self.file.fileno())
             self.file.close()
             self._temporary.replace(self.path)
+            self._committed = True
         if sync:
             sync_directory(self.path.parent)
+
+
+def _may_be_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:  # nothing is there, or whoever opens it is told
+        return True
 
 
 def write(path: Path, data: bytes, *, sync: bool = True) -> None:
@@ -170,6 +252,21 @@ def sync_directory(path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def link(file: BinaryIO, target: Path) -> bool:
+    """Give an open file a second name, in place of what has it; False where the file system cannot."""
+    temporary = target.with_name(f"{TEMPORARY}{target.name}")
+    make_directory(target.parent)
+    with _mapped(target):
+        temporary.unlink(missing_ok=True)
+        try:  # by its descriptor, so that it is the file that was opened; a folder makes Python ask for linkat
+            os.link(f"/proc/self/fd/{file.fileno()}", temporary, src_dir_fd=file.fileno(), follow_symlinks=True)
+        except OSError:
+            return False
+        temporary.replace(target)
+        temporary.unlink(missing_ok=True)  # a rename onto another name of the same file does nothing (POSIX)
+    return True
 
 
 def rename(source: Path, target: Path) -> None:

@@ -25,6 +25,7 @@ from .models import (
     VolumeHeader,
     parse_manifest,
 )
+from .torrentfile import Torrent
 
 Kind = Literal["missing", "size", "digest", "unreadable", "inconsistent", "extra"]
 
@@ -155,3 +156,42 @@ def disagreements(
         if (member.offset or 0) + member.size > sizes.get(member.archive or "", -1):
             detail = f"its member {paths.escape(member.path)} does not lie inside"
             yield Problem(member.archive or where, "inconsistent", detail)
+
+
+def torrent_disagreements(
+    volume: VolumeEntry, item: Object, torrent: Torrent, manifest: Manifest, *, dataset: str
+) -> Iterator[Problem]:
+    """Every way in which a torrent of a volume is not that of its manifest.
+
+    Args:
+        volume: what the root says.
+        item: the torrent or the compat torrent of the volume.
+        torrent: what it says.
+        manifest: of the volume.
+        dataset: its name, which is the folder in the torrent.
+    """
+    version = "hybrid" if item == volume.torrent else "v1"
+    if torrent.version != version:
+        yield Problem(item.path, "inconsistent", f"is a {torrent.version} torrent, not a {version} one")
+    if torrent.name != dataset:
+        yield Problem(item.path, "inconsistent", f"its folder is {paths.escape(torrent.name)}, not {dataset}")
+    if torrent.piece_length != manifest.header.piece_length:
+        detail = f"its pieces have {torrent.piece_length} bytes, the manifest says {manifest.header.piece_length}"
+        yield Problem(item.path, "inconsistent", detail)
+    if torrent.private:
+        yield Problem(item.path, "inconsistent", "is private: clients would find each other by its trackers only")
+    rooted = torrent.infohash_v2 is not None
+    said = {
+        entry.path: (entry.size, entry.root.hex() if entry.root is not None else None)
+        for entry in torrent.entries
+        if not entry.pad
+    }
+    files = {entry.path: (entry.size, entry.root if rooted else None) for entry in manifest.files}
+    for path in sorted(files.keys() | said.keys(), key=paths.sort_key):
+        if path not in files:
+            yield Problem(item.path, "inconsistent", f"{paths.escape(path)} is not in the manifest")
+        elif path not in said:
+            yield Problem(item.path, "inconsistent", f"{paths.escape(path)} is missing")
+        elif files[path] != said[path]:
+            detail = f"{paths.escape(path)} has another size or pieces root than in the manifest"
+            yield Problem(item.path, "inconsistent", detail)

@@ -141,6 +141,20 @@ class VolumeEntry(Value):
     checksums: Object
     lists: list[Object]
     """rsync lists of at most 20,000 lines each."""
+    torrent: Object | None = None
+    """The hybrid torrent; None of volumes of releases before there were torrents, and of those without a byte."""
+    compat: Object | None = None
+    """The v1 torrent without pads, where the maintainer has one made."""
+
+    def documents(self) -> Iterator[Object]:
+        """Every file of the volume that is not one of its images or archives."""
+        yield self.manifest
+        yield self.checksums
+        yield from self.lists
+        if self.torrent is not None:
+            yield self.torrent
+        if self.compat is not None:
+            yield self.compat
 
 
 class RenditionEntry(Value):
@@ -231,14 +245,12 @@ class Root(Document):
     generator: str
 
     def all_objects(self) -> Iterator[Object]:
-        """Every file the root vouches for by itself: artefacts, manifests, checksum files, lists, raw dumps."""
+        """Every file the root vouches for by itself: artefacts, raw dumps, and the documents of volumes."""
         yield from self.objects
         for source in self.sources:
             yield from source.objects
         for volume in self.volumes:
-            yield volume.manifest
-            yield volume.checksums
-            yield from volume.lists
+            yield from volume.documents()
 
 
 class Latest(Document):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -47,6 +47,8 @@ class Task:
 
     dataset: str
     files: tuple[Wanted, ...]
+    label: str = ""
+    """Whatever tells the caller whose files they are."""
 
 
 @dataclass(slots=True)
@@ -67,26 +69,32 @@ class Checked:
 
 def run(dataset: Path, wanted: Iterable[Wanted], *, workers: int | None) -> Iterator[Checked]:
     """Check files in the pool, in the order in which they are done."""
-    for task, outcome in pool.run(check, _chunks(str(dataset), wanted), workers=workers, seconds=_allowed):
+    return (found for _, found in each(tasks(dataset, wanted), workers=workers))
+
+
+def each(given: Iterable[Task], *, workers: int | None) -> Generator[tuple[Task, Checked], None, None]:
+    """Check the files of tasks in the pool; each task comes back with what was found, as they are done."""
+    for task, outcome in pool.run(check, given, workers=workers, seconds=_allowed):
         if isinstance(outcome, pool.Lost):
             detail = f"the process that read it was lost: {outcome.reason} {outcome.detail}".rstrip()
             problems = [Problem(file.path, "unreadable", detail) for file in task.files]
-            yield Checked(files=len(task.files), problems=problems)
+            yield task, Checked(files=len(task.files), problems=problems)
         else:
-            yield outcome
+            yield task, outcome
 
 
-def _chunks(dataset: str, wanted: Iterable[Wanted]) -> Iterator[Task]:
+def tasks(dataset: Path, wanted: Iterable[Wanted], *, label: str = "") -> Iterator[Task]:
+    """Cut files into pieces of work that are worth a message to a worker."""
     chunk: list[Wanted] = []
     size = 0
     for file in wanted:
         chunk.append(file)
         size += 0 if file.sha256 is None else file.size
         if size >= CHUNK_BYTES or len(chunk) >= CHUNK_FILES:
-            yield Task(dataset, tuple(chunk))
+            yield Task(str(dataset), tuple(chunk), label)
             chunk, size = [], 0
     if chunk:
-        yield Task(dataset, tuple(chunk))
+        yield Task(str(dataset), tuple(chunk), label)
 
 
 def _allowed(task: Task) -> float:

@@ -20,23 +20,23 @@ from typing import BinaryIO, Literal
 import numpy as np
 import numpy.typing as npt
 
-from tagswarm.manifests import disk, manifest, paths, published
+from tagswarm.manifests import disk, manifest, paths, published, torrentfile, torrentlist
 from tagswarm.manifests.errors import FormatError, IntegrityError, SizeMismatch, StoreError, TagswarmError
 from tagswarm.manifests.events import Report, StepAdvanced, StepFinished, StepStarted, silent
 from tagswarm.manifests.manifest import Kind, Manifest, Problem
-from tagswarm.manifests.models import Object, VolumeEntry, Withdrawal, parse_withdrawals
+from tagswarm.manifests.models import Object, VolumeEntry
 from tagswarm.manifests.signing import PublicKey
 from tagswarm.manifests.statements import KEYS, LATEST
+from tagswarm.manifests.torrentlist import TORRENTS
 
-from . import check
+from . import check, withdrawn
 from .check import Checked, Wanted
+from .withdrawn import Withdrawn
 
 Depth = Literal["full", "fast", "sample"]
 
 MOST_PROBLEMS = 100_000
 """Problems that are kept one by one; the others are counted."""
-
-WITHDRAWN = "withdrawn.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,12 +151,15 @@ class _Run:
         """A 64-bit hash of every path of the release, to find extra files by: 40 MB for five million."""
         self.packed: dict[str, VolumeEntry] = {}
         """The volume of each archive."""
+        self.infohashes: dict[str, tuple[str, str | None]] | None = None
+        """What the list of torrents says of each, by path; None where the release has no list, or a damaged one."""
         self.unread = 0
         """Files of volumes whose manifest cannot be relied on."""
 
     def check(self, workers: int | None, report: Report) -> None:
         step = "verify"
-        total = sum(volume.files + len(_documents(volume)) for volume in self.root.volumes) + len(self._artefacts())
+        documents = sum(volume.files + len(list(volume.documents())) for volume in self.root.volumes)
+        total = documents + len(self._artefacts())
         report(StepStarted(step, total))
         for found in check.run(self.dataset, self._wanted(), workers=workers):
             self.total.files += found.files
@@ -206,9 +209,7 @@ class _Run:
             self.note([Problem(LATEST, "missing", "nothing says that this release is the newest")])
         if self.found.keys is None and self.found.trust == "given":
             self.note([Problem(KEYS, "missing", "every signed dataset has its list of keys")])
-        withdrawn = self._withdrawn()
-        posts = {(item.site, item.id) for item in withdrawn if item.path is None}
-        files = {item.path for item in withdrawn if item.path is not None}
+        taken = self._withdrawn()
         for item in self._artefacts():
             try:
                 paths.check(item.path)
@@ -216,6 +217,7 @@ class _Run:
                 self.note([Problem(item.path, "inconsistent", str(failure))])
             else:
                 yield Wanted(item.path, item.size, item.sha256 if self.fraction else None)
+        self.infohashes = self._infohashes()
         for volume in self.root.volumes:
             if (read := self._volume(volume)) is None:
                 self.unread += volume.files
@@ -223,8 +225,8 @@ class _Run:
             site = read.header.site
             for entry in read.files:
                 self.paths.append(hash(entry.path))
-                taken = (site, entry.id) in posts or entry.path in files
-                yield Wanted(entry.path, entry.size, entry.sha256 if self._chosen(entry.path) else None, taken)
+                digest = entry.sha256 if self._chosen(entry.path) else None
+                yield Wanted(entry.path, entry.size, digest, taken.has(site, entry))
 
     def _chosen(self, path: str) -> bool:
         if self.fraction in (0.0, 1.0):
@@ -232,38 +234,67 @@ class _Run:
         digest = hashlib.blake2b(path.encode(), digest_size=8, key=self.seed).digest()
         return int.from_bytes(digest, "big") < self.fraction * 2**64
 
-    def _withdrawn(self) -> list[Withdrawal]:
-        """The list of what was taken back; where it is damaged, the pool names it and nothing may be absent."""
+    def _withdrawn(self) -> Withdrawn:
+        """What was taken back; where the list is damaged, the pool names it and nothing may be absent."""
+        try:
+            return withdrawn.read(self.dataset, self.root)
+        except FormatError as failure:
+            path = f"{published.folder(self.root.release)}/{withdrawn.WITHDRAWN}"
+            self.note([Problem(path, "inconsistent", str(failure))])
+        except (IntegrityError, StoreError):
+            pass
+        return Withdrawn()
+
+    def _infohashes(self) -> dict[str, tuple[str, str | None]] | None:
         for item in self.root.objects:
-            if item.path == f"{published.folder(self.root.release)}/{WITHDRAWN}":
+            if item.path == f"{published.folder(self.root.release)}/{TORRENTS}":
                 try:
-                    return parse_withdrawals(manifest.read_object(self.dataset, item))
-                except (IntegrityError, StoreError):
-                    return []
+                    rows = torrentlist.parse(manifest.read_object(self.dataset, item))
                 except FormatError as failure:
                     self.note([Problem(item.path, "inconsistent", str(failure))])
-        return []
+                except (IntegrityError, StoreError):  # the pool names it
+                    pass
+                else:
+                    return {row.path: (row.btih, row.btih_v2) for row in rows}
+        return None
 
     def _volume(self, volume: VolumeEntry) -> Manifest | None:
         """The manifest of a volume, checked with all that stands beside it; None where it cannot be relied on."""
         texts: list[bytes] = []
         read: Manifest | None = None
-        self.total.files += len(_documents(volume))
-        self.total.read += len(_documents(volume))
+        documents = len(list(volume.documents()))
+        self.total.files += documents
+        self.total.read += documents
         try:
             read = manifest.read(self.dataset, volume)
         except TagswarmError as failure:
-            self.note([_problem(volume.manifest.path, failure)])
-        for item in _documents(volume)[1:]:
+            self.note([problem_of(volume.manifest.path, failure)])
+        for item in (volume.checksums, *volume.lists):
             try:
                 texts.append(manifest.read_object(self.dataset, item))
             except TagswarmError as failure:
-                self.note([_problem(item.path, failure)])
+                self.note([problem_of(item.path, failure)])
         if read is not None and len(texts) == 1 + len(volume.lists):
             self.note(manifest.disagreements(volume, read, texts[0], texts[1:]))
+        for torrent in (volume.torrent, volume.compat):
+            if torrent is not None:
+                self.note(self._torrent(volume, torrent, read))
         if read is not None and volume.layout != "loose":
             self.packed |= {str(member.archive): volume for member in read.members}
         return read
+
+    def _torrent(self, volume: VolumeEntry, item: Object, read: Manifest | None) -> Iterator[Problem]:
+        """What is wrong with a torrent, in itself and against the manifest of its volume."""
+        try:
+            torrent = torrentfile.parse(manifest.read_object(self.dataset, item))
+        except TagswarmError as failure:
+            yield problem_of(item.path, failure)
+            return
+        infohashes = (torrent.infohash_v1 or "", torrent.infohash_v2)
+        if self.infohashes is not None and self.infohashes.get(item.path) != infohashes:
+            yield Problem(item.path, "inconsistent", f"{TORRENTS} has another infohash, or none")
+        if read is not None:
+            yield from manifest.torrent_disagreements(volume, item, torrent, read, dataset=self.root.dataset.name)
 
     def _members(self, archive: str) -> Iterator[Problem]:
         """Which members of a damaged archive are damaged: each is one range of it."""
@@ -300,10 +331,6 @@ def _digest(file: BinaryIO, offset: int, size: int) -> str:
     return hashed.hexdigest()
 
 
-def _documents(volume: VolumeEntry) -> list[Object]:
-    return [volume.manifest, volume.checksums, *volume.lists]
-
-
 def _unknown(found: list[str], known: npt.NDArray[np.int64]) -> list[str]:
     if not len(known):
         return found
@@ -312,7 +339,7 @@ def _unknown(found: list[str], known: npt.NDArray[np.int64]) -> list[str]:
     return [path for path, same in zip(found, known[places] == hashes, strict=True) if not same]
 
 
-def _problem(path: str, failure: TagswarmError) -> Problem:
+def problem_of(path: str, failure: TagswarmError) -> Problem:
     """An error about a document as a problem of it."""
     kind: Kind = "inconsistent"
     if isinstance(failure, StoreError):

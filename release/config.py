@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from tagswarm.imaging.transform import PRESETS, Transform
 from tagswarm.manifests import disk, paths
@@ -23,6 +23,7 @@ from tagswarm.manifests.records import RatingScheme
 from tagswarm.manifests.signing import PublicKey
 from tagswarm.tagindex.query import parser
 
+from . import urls
 from .sources import FORMATS
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 FILE = "release.toml"
 FORMAT = "tagswarm.config/1"
 CONFIG_LIMIT = 1 << 20
+URL_LIMIT = 500
+"""Characters of a tracker or web seed."""
+URLS_LIMIT = 3_000
+"""Characters of all of them: `torrentsize.FRAME_LIMIT` counts on it."""
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
@@ -92,6 +97,10 @@ def _piece_length(value: int) -> int:
     return value
 
 
+def _compat(value: object) -> object:
+    return [] if value is False else value
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -100,7 +109,8 @@ class DatasetTable(_Table):
     """[dataset]: what stays the same over the years."""
 
     id: DatasetId
-    name: Name
+    name: Annotated[Name, AfterValidator(_folder)]
+    """Also of the folder that torrents put the files into; it stays the same."""
     title: Line = ""
     homepage: Line | None = None
     licence: Line | None = None
@@ -196,6 +206,30 @@ class RenditionTable(_Table):
         return PRESETS[self.preset or self.name]
 
 
+class TorrentsTable(_Table):
+    """[torrents]: what stands in the torrents beside the files, and so can change from release to release."""
+
+    trackers: list[Annotated[str, Field(max_length=URL_LIMIT), AfterValidator(urls.tracker)]] = []
+    """Announce URLs, each a tier of its own; without any the swarm is found by DHT only."""
+    web_seeds: list[Annotated[str, Field(max_length=URL_LIMIT), AfterValidator(urls.web_seed)]] = []
+    """URLs at which the dataset itself is served; the last folder of each is the name of the dataset."""
+    compat: Annotated[list[Tree], BeforeValidator(_compat)] = []
+    """Trees whose volumes get a second torrent, v1 without pads; false for none."""
+
+    @model_validator(mode="after")
+    def _is_short(self) -> TorrentsTable:
+        given = [*self.trackers, *self.web_seeds]
+        if twice := sorted({url for url in given if given.count(url) > 1}):
+            raise ValueError(f"{twice[0]!r} is there twice")
+        if sum(map(len, given)) > URLS_LIMIT:
+            raise ValueError(f"trackers and web_seeds have more than {URLS_LIMIT} characters; every torrent holds them")
+        return self
+
+    def parents(self) -> tuple[str, ...]:
+        """What a torrent has for web seeds: clients append the name of the dataset and the path of a file (BEP 19)."""
+        return tuple(map(urls.parent, self.web_seeds))
+
+
 class WaiverTable(_Table):
     """[[waivers]]: findings that may stand, by name; published with the release."""
 
@@ -222,6 +256,7 @@ class Config(_Table):
     release: ReleaseTable
     sources: Annotated[list[SourceTable], Field(min_length=1)]
     renditions: list[RenditionTable] = []
+    torrents: TorrentsTable = TorrentsTable()
     waivers: list[WaiverTable] = []
     signing: SigningTable = SigningTable()
     withdrawals: str | None = None
@@ -245,6 +280,14 @@ class Config(_Table):
         for number, waiver in enumerate(self.waivers):
             if waiver.site is not None and waiver.site not in {source.site for source in self.sources}:
                 raise ValueError(f"waivers.{number}.site: there is no source for the site {waiver.site!r}")
+        for seed in self.torrents.web_seeds:
+            if urls.folder(seed) != self.dataset.name:
+                raise ValueError(
+                    f"torrents.web_seeds: the last folder of {seed!r} is not {self.dataset.name!r}: clients append the"
+                    " name of the dataset to what stands before it, so serve the dataset under its name"
+                )
+        if unknown := sorted(set(self.torrents.compat) - set(trees)):
+            raise ValueError(f"torrents.compat: there is no tree {unknown[0]!r}; there is {', '.join(trees)}")
         if self.signing.threshold > max(1, len(set(self.signing.keys))):
             raise ValueError("signing.threshold is larger than the number of signing.keys")
         return self
@@ -310,7 +353,17 @@ def parse(table: dict[str, object], where: str = FILE) -> Config:
         raise ConfigInvalid(f"{where}: {failure}") from failure
 
 
-_TABLES = (Config, DatasetTable, ReleaseTable, SourceTable, RenditionTable, VolumesTable, WaiverTable, SigningTable)
+_TABLES = (
+    Config,
+    DatasetTable,
+    ReleaseTable,
+    SourceTable,
+    RenditionTable,
+    VolumesTable,
+    TorrentsTable,
+    WaiverTable,
+    SigningTable,
+)
 _KEYS = sorted({field.alias or name for table in _TABLES for name, field in table.model_fields.items()})
 
 

@@ -19,10 +19,12 @@ from tagswarm.manifests.errors import ConfigInvalid, FormatError, JournalCorrupt
 from tagswarm.manifests.events import Report, StepAdvanced, StepFinished, StepStarted
 from tagswarm.manifests.models import Withdrawal
 from tagswarm.manifests.statements import KEYS, LATEST
+from tagswarm.manifests.torrentlist import TORRENTS
 from tagswarm.manifests.version import VERSION
 
 from . import metadata
 from .config import Config, SourceTable
+from .feed import FEED
 from .stage import STATE
 
 SUMMARY = "summary.json"
@@ -33,7 +35,7 @@ LEVEL = 9
 PACKED = (".gz", ".xz", ".zst", ".bz2", ".zip")
 """Dumps that are carried as they are."""
 
-_MADE = {(STATE,), ("releases",), ("volumes",), (LATEST,), (KEYS,)}
+_MADE = {(STATE,), ("releases",), ("volumes",), (LATEST,), (KEYS,), (TORRENTS,), (FEED,)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,15 +21,17 @@ from .stage import STATE
 
 if TYPE_CHECKING:
     from .selection import Failure
+    from .torrents import Linted
     from .work import Work
 
 
-def write(work: Work, failures: Sequence[Failure] = ()) -> outcome.AuditOutcome:
+def write(work: Work, failures: Sequence[Failure] = (), lints: Sequence[Linted] = ()) -> outcome.AuditOutcome:
     """Audit the dataset and write down what was found.
 
     Args:
         work: the dataset, its files read.
         failures: what came out only when the renditions were made.
+        lints: what came out only when the torrents were made.
 
     Raises:
         ConfigInvalid: a waiver names no finding, or one that cannot be waived.
@@ -44,7 +46,7 @@ def write(work: Work, failures: Sequence[Failure] = ()) -> outcome.AuditOutcome:
         report=work.report,
     )
     tally = Tally()
-    judged = waivers.waive(chain(findings, _failed(failures)), work.config.waivers)
+    judged = waivers.waive(chain(findings, _failed(failures), _unfit(lints)), work.config.waivers)
     with disk.Aside(folder / "audit.jsonl.zst") as aside:
         for chunk in codec.compress(lines.render(tally.watch(judged))):
             aside.write(chunk)
@@ -70,6 +72,11 @@ def _failed(failures: Sequence[Failure]) -> Iterator[Finding]:
             reason=failure.reason,
             detail=failure.detail or None,
         )
+
+
+def _unfit(lints: Sequence[Linted]) -> Iterator[Finding]:
+    for lint in lints:
+        yield found(lint.name, lint.detail, path=lint.path, volume=lint.volume)
 
 
 class _Published(Mapping[str, str]):

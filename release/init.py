@@ -44,7 +44,7 @@ MEMBERS = 64
 POSTS = 2_000
 """Posts of a file whose ratings are looked at."""
 
-_OWN = ("latest.json", "keys.json")
+_OWN = ("latest.json", "keys.json", "torrents.json", "feed.xml")
 
 
 @dataclass(slots=True)
@@ -97,6 +97,7 @@ def init(
             *(_source(source, originals[source.site]) for source in found),
             _unknown(unknown),
             _renditions(originals[found[0].site]),
+            _torrents(_slug(name or dataset.resolve().name)),
             _TAIL,
         ]
     )
@@ -354,6 +355,18 @@ piece_length = {64 * config.KIB}
 # name = "1280px"
 # from = "{originals}"
 # preset = "1280px"
+"""
+
+
+def _torrents(name: str) -> str:
+    return f"""\
+# [torrents]
+# Where clients ask for each other, each a tier of its own; they can be changed with every release.
+# trackers = ["udp://tracker.example.org:6969/announce"]
+# Where the dataset is served over HTTP: the last folder must be its name.
+# web_seeds = ["https://example.org/{name}/"]
+# Trees that get a second torrent for old clients, at the price of a second reading of their files.
+# compat = ["512px"]
 """
 
 

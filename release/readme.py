@@ -172,9 +172,30 @@ def _download(root: Root) -> str:
         f"rsync -rtR $MIRROR/./{release} .\nrsync -rt $MIRROR/volumes .\n```\n\n"
         "Then as many volumes as you like, each with a list of its files:\n\n"
         f"```sh\nrsync -t --files-from={lists} $MIRROR/ .\n```\n\n"
+        f"{_torrents(root)}"
         f"Or whole trees, which hold the files of all releases:\n\n```sh\n{trees}\n```\n\n"
         f"The metadata are Parquet tables in `{release}/metadata/`. Posts that `{release}/withdrawn.jsonl` lists were "
         "taken back: their files may be missing, and nobody should keep them."
+    )
+
+
+def _torrents(root: Root) -> str:
+    """How to get it by BitTorrent."""
+    with_torrent = [volume for volume in root.volumes if volume.torrent is not None]
+    if not with_torrent:
+        return ""
+    release = f"releases/{root.release}"
+    some = "" if len(with_torrent) == len(root.volumes) else f" ({len(with_torrent):,} of {len(root.volumes):,})"
+    old = (
+        " A client that refuses them, or leaves a folder `.pad` behind, takes `volumes/NAME.compat.torrent`."
+        if any(volume.compat is not None for volume in root.volumes)
+        else ""
+    )
+    return (
+        f"Or by BitTorrent: every volume{some} has a torrent, `volumes/NAME.torrent`, and all of them are in "
+        f"`{release}/torrents.tar.zst`, with the trackers of this release. Give them all the same folder to save to: "
+        f"each puts its files below `{root.dataset.name}/` in it, where they lie in the dataset, and keeps its "
+        f"infohash in later releases.{old}\n\n"
     )
 
 

@@ -91,14 +91,25 @@ class Stage:
                 target.hardlink_to(source)
             except OSError:
                 shutil.copyfile(source, target)
-        with disk.open_read(target) as file:
+        return self.listed(path)
+
+    def listed(self, path: str) -> Object:
+        """What the root says of a file that another writer put into the stage."""
+        with disk.open_read(self.folder / path) as file:
             size, digest = sha256_file(file)
         return Object(path=path, size=size, sha256=digest)
 
+    def home(self, path: str) -> Path:
+        """The folder below which a document lies: the stage, or the dataset where the document is carried over."""
+        return self.folder if (self.folder / path).exists() else self.dataset
+
+    def archive_home(self, path: str) -> Path:
+        """The folder below which a file of a volume lies; a new archive waits in one that outlives a stopped build."""
+        return self._archives if (self._archives / path).exists() else self.dataset
+
     def archive(self, path: str) -> Path:
-        """Where an archive lies until the release is in its place: it outlives a stopped build."""
-        published = self.dataset / path
-        return published if published.exists() else self._archives / path
+        """Where an archive lies."""
+        return self.archive_home(path) / path
 
     def new_archive(self, path: str) -> Path:
         """Where an archive is written."""
@@ -140,8 +151,12 @@ class Stage:
 
     def _stale(self, kept: AbstractSet[str]) -> list[str]:
         """What an earlier build of this release left among the volumes, and this one does not make."""
-        found = sorted(path.name for path in (self.dataset / "volumes").glob(f"*-{self.release}-*"))
-        return [f"volumes/{name}" for name in found if f"volumes/{name}" not in kept and name[0] != "."]
+        found = {f"volumes/{path.name}" for path in (self.dataset / "volumes").glob(f"*-{self.release}-*")}
+        if self.release in published.releases(self.dataset):  # new revisions and torrents of older volumes
+            root, _ = published.read_root(self.dataset, self.release)
+            found |= {listed.path for volume in root.volumes for listed in volume.documents()}
+        there = (path for path in found if (self.dataset / path).exists() and not path.startswith("volumes/."))
+        return sorted(path for path in there if path not in kept)
 
     def _named_elsewhere(self) -> set[str]:
         """The files of volumes that other releases name."""
@@ -151,7 +166,7 @@ class Stage:
             for root in roots
             if root.release != self.release
             for volume in root.volumes
-            for listed in (volume.manifest, volume.checksums, *volume.lists)
+            for listed in volume.documents()
         }
 
     def _is_published(self, place: Path) -> bool:

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from tagswarm.imaging.kind import Kind
 from tagswarm.manifests import codec, disk, textlists
-from tagswarm.manifests.digest import digest_bytes
+from tagswarm.manifests.digest import FileDigest, digest_bytes
 from tagswarm.manifests.errors import JournalCorrupt, ReleaseError
 from tagswarm.manifests.models import FileEntry, PackedObject, VolumeEntry, VolumeHeader, render_manifest
 from tagswarm.manifests.paths import FilePath, sort_key
@@ -191,9 +191,11 @@ def _packed(
     outcome = journal.made(path, recipe)
     fact = journal.fact(path)
     if outcome is None or fact is None or fact.digest is None or not _is_there(stage.archive(path), fact.stat):
-        outcome, fact = _pack(path, members, stage, piece_length)
+        outcome, facts = _pack(path, members, stage, piece_length)
+        fact = facts[0]
         with journal.batch():
-            journal.note_read(path.partition("/")[0], None, fact)
+            for written in facts:
+                journal.note_read(written.path.partition("/")[0], None, written)
             journal.note_made(path, recipe, outcome)
     try:
         packed: dict[str, Any] = json.loads(outcome)
@@ -217,30 +219,31 @@ def _is_there(path: Path, expected: Stat) -> bool:
     return (stat.st_size, stat.st_mtime_ns) == (expected.size, expected.mtime_ns)
 
 
-def _pack(path: str, members: Sequence[layouts.Member], stage: Stage, piece_length: int) -> tuple[str, FileFact]:
+def _pack(path: str, members: Sequence[layouts.Member], stage: Stage, piece_length: int) -> tuple[str, list[FileFact]]:
     """Write an archive, and its index where it is a tar, to where it waits for the release.
 
-    Returns what the journal keeps of it, and its digests.
+    Returns what the journal keeps of it, and the digests of what was written, the archive first.
     """
     tar = path.endswith(".tar")
     with disk.Aside(stage.new_archive(path)) as aside:
         write = layouts.write_tar if tar else layouts.write_zip
         packed = write(aside, members, piece_length=piece_length)
         aside.commit()
+    facts = [_fact(stage, path, packed.digest, "tar" if tar else Kind.ZIP)]
     index = None
     if packed.index is not None:
         name = f"{path.removesuffix('.tar')}.json"
         disk.write(stage.new_archive(name), packed.index)
         digest = digest_bytes(packed.index, piece_length)
         index = {"path": name, "size": digest.size, "sha256": digest.sha256, "root": digest.root}
+        facts.append(_fact(stage, name, digest, "json"))
+    return json.dumps({"index": index, "offsets": [placed.offset for placed in packed.members]}), facts
+
+
+def _fact(stage: Stage, path: str, digest: FileDigest, kind: str) -> FileFact:
     stat = stage.new_archive(path).stat()
-    fact = FileFact(
-        path=path,
-        stat=Stat(size=stat.st_size, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino),
-        digest=packed.digest,
-        look=Look(kind="tar" if tar else Kind.ZIP),
-    )
-    return json.dumps({"index": index, "offsets": [placed.offset for placed in packed.members]}), fact
+    now = Stat(size=stat.st_size, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino)
+    return FileFact(path=path, stat=now, digest=digest, look=Look(kind=kind))
 
 
 def repack(

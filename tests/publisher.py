@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
 
-from tagswarm.manifests import codec, tables, textlists
+from tagswarm.manifests import codec, infodict, tables, textlists, torrentfile
+from tagswarm.manifests.digest import digest_bytes
+from tagswarm.manifests.infodict import Hashed
 from tagswarm.manifests.models import (
     Dataset,
     FileEntry,
@@ -32,6 +34,8 @@ from tagswarm.manifests.paths import FilePath, sort_key
 from tagswarm.manifests.signing import SecretKey
 
 DATASET_ID = "00112233445566778899aabbccddeeff"
+NAME = "small"
+PIECE = 65536
 SITE = "danbooru"
 
 
@@ -53,6 +57,9 @@ class Publisher:
     """Writes releases into one tree, each with the volumes of those before."""
 
     dataset: Path
+    torrents: bool = False
+    """Whether volumes get torrents, and their files the roots that go with them."""
+    trackers: tuple[str, ...] = ()
     volumes: list[VolumeEntry] = field(default_factory=list)
     previous: Previous | None = None
     posts: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -61,7 +68,7 @@ class Publisher:
         """Write the release.toml."""
         lines = [secret.public.line for secret in keys]
         (self.dataset / "release.toml").write_text(
-            f'format = "tagswarm.config/1"\n[dataset]\nid = "{DATASET_ID}"\nname = "small"\n'
+            f'format = "tagswarm.config/1"\n[dataset]\nid = "{DATASET_ID}"\nname = "{NAME}"\n'
             f'[release]\nname = "{release}"\nissued = {release}-03-01\n'
             f'[[sources]]\nsite = "{SITE}"\nmetadata = ["metadata/*.json"]\n'
             f"[signing]\nkeys = {json.dumps(lines)}\nthreshold = {threshold}\n"
@@ -101,9 +108,25 @@ class Publisher:
         written = self.write(path, data)
         return [FileEntry(path=path, size=written.size, sha256=written.sha256), *members]
 
-    def volume(self, name: str, release: str, entries: Sequence[FileEntry], layout: str = "loose") -> VolumeEntry:
-        """Write the documents of a volume and add it to the dataset."""
+    def volume(
+        self,
+        name: str,
+        release: str,
+        entries: Sequence[FileEntry],
+        layout: str = "loose",
+        *,
+        hashed: Sequence[Hashed] | None = None,
+    ) -> VolumeEntry:
+        """Write the documents of a volume and add it to the dataset; its files are read for a torrent unless hashed."""
         files = sorted((e for e in entries if e.archive is None), key=lambda entry: sort_key(entry.path))
+        torrent = None
+        if self.torrents:
+            hashed = hashed or [
+                Hashed(e.path, digest_bytes((self.dataset / e.path).read_bytes(), PIECE)) for e in files
+            ]
+            roots = {file.path: file.digest.root for file in hashed}
+            files = [replace(entry, root=roots[entry.path]) for entry in files]
+            torrent = self._torrent(name, hashed)
         members = [entry for entry in entries if entry.archive is not None]
         numbers = {
             "files": len(files),
@@ -111,7 +134,7 @@ class Publisher:
             "bytes": sum(entry.size for entry in files),
         }
         shared = {"name": name, "rendition": name.partition("-")[0], "generation": release, "layout": layout}
-        header = VolumeHeader.model_validate({**shared, **numbers, "site": SITE, "piece_length": 65536})
+        header = VolumeHeader.model_validate({**shared, **numbers, "site": SITE, "piece_length": PIECE})
         plain = b"".join(render_manifest(header, [*files, *members]))
         manifest = self.write(f"volumes/{name}.jsonl.zst", b"".join(codec.compress([plain])))
         checksums = self.write(
@@ -125,10 +148,16 @@ class Publisher:
                 "manifest": PackedObject(**manifest.model_dump(), plain_sha256=hashlib.sha256(plain).hexdigest()),
                 "checksums": checksums,
                 "lists": [self.write(f"volumes/{name}.files", block) for block in blocks],
+                "torrent": torrent,
             }
         )
         self.volumes = [*(other for other in self.volumes if other.name != name), volume]
         return volume
+
+    def _torrent(self, name: str, hashed: Sequence[Hashed]) -> Object:
+        made = infodict.hybrid(NAME, PIECE, hashed)
+        links = torrentfile.Links(trackers=tuple((url,) for url in self.trackers), comment=name)
+        return self.write(f"volumes/{name}.torrent", torrentfile.render(made.info, made.layers, links))
 
     def release(self, name: str, *, withdrawn: Sequence[Withdrawal] = ()) -> Root:
         """Write a release of all volumes so far, and let the next one follow it."""
@@ -140,7 +169,7 @@ class Publisher:
         ]
         renditions = sorted({volume.rendition for volume in self.volumes})
         root = Root(
-            dataset=Dataset(id=DATASET_ID, name="small", title="Small"),
+            dataset=Dataset(id=DATASET_ID, name=NAME, title="Small"),
             release=name,
             sequence=self.previous.sequence + 1 if self.previous else 1,
             issued=date(int(name), 3, 1),
@@ -155,7 +184,7 @@ class Publisher:
             ),
             sources=[],
             renditions=[
-                RenditionEntry(name=tree, site=SITE, piece_length=65536, strategy="bucket", files=0, bytes=0)
+                RenditionEntry(name=tree, site=SITE, piece_length=PIECE, strategy="bucket", files=0, bytes=0)
                 for tree in renditions
             ],
             volumes=sorted(self.volumes, key=lambda volume: volume.name),
@@ -186,9 +215,9 @@ class Publisher:
         return self.write(path, (self.dataset / path).read_bytes())
 
 
-def small(dataset: Path, keys: Sequence[SecretKey] = (), threshold: int = 1) -> Publisher:
+def small(dataset: Path, keys: Sequence[SecretKey] = (), threshold: int = 1, *, torrents: bool = False) -> Publisher:
     """A dataset with the release 2026, built and not yet signed: two loose volumes and a packed one."""
-    publisher = Publisher(dataset)
+    publisher = Publisher(dataset, torrents=torrents)
     publisher.posts = {post: ("1girl", "solo") if post % 2 else ("no_humans",) for post in range(1, 41)}
     publisher.volume("original-2026-0000", "2026", publisher.loose("original", range(1, 31)))
     publisher.volume("512px-2026-0000", "2026", publisher.loose("512px", range(1, 21)))

@@ -4,7 +4,7 @@ This table is the one place that says which findings block a build: `docs/refere
 HTML report quotes it, and release.toml waives by its names. A kind whose `waived` is None cannot be waived, because no
 true manifest could be written over it.
 
-Nothing here looks at data.
+Nothing here looks at data. What is known of unfit torrents stands in `manifests.torrentlint`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from tagswarm.manifests import torrentlint
 
 
 class Severity(StrEnum):
@@ -35,6 +37,7 @@ class Section(StrEnum):
     ROWS = "Posts and rows of metadata"
     TAGS = "Tags"
     RELATIONS = "Aliases, implications, parents and pools"
+    TORRENTS = "Torrents"
     WAIVERS = "Waivers"
 
 
@@ -66,6 +69,7 @@ _NO_FILE = "The post stays in the metadata and in the index; no volume has a fil
 _AS_IT_IS = "The file is published as it is; the claim stays in the metadata beside it."
 _NO_RENDITION = "The file is published as it is, typed by its content; no rendition is made from it."
 _LEFT_OUT = "It is left where it lies and is in no volume."
+_UNFIT = "The torrent is published as it is, and those clients fail with it."
 _KEPT = "The relation is published as the source has it."
 
 CATALOGUE: Final[dict[str, Kind]] = {
@@ -558,6 +562,11 @@ CATALOGUE: Final[dict[str, Kind]] = {
         "Its order is not clear there.",
         "Nothing, or mend the pool.",
     ),
+    # Torrents: only a build can find them, when it has made the torrents.
+    **{
+        name: Kind(Section.TORRENTS, _ERROR, meaning.text, meaning.clients, meaning.remedy, _UNFIT)
+        for name, meaning in torrentlint.LINTS.items()
+    },
     # Waivers.
     "unused-waiver": Kind(
         Section.WAIVERS,

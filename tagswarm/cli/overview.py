@@ -38,6 +38,7 @@ def shown(console: Console, outcome: Shown) -> None:
             ("contact", escape(outcome.contact or "")),
             ("posts", f"{totals.posts:,} with {totals.tag_instances:,} tags, {totals.tags:,} different ones"),
             ("images", f"{totals.files:,}, {amount(totals.bytes)}, in {units(totals.volumes, 'volumes')}"),
+            ("torrents", _torrents(outcome)),
             ("root", outcome.root_path),
             ("sha256", outcome.root_sha256),
             ("made by", escape(outcome.generator)),
@@ -73,6 +74,13 @@ def shown(console: Console, outcome: Shown) -> None:
 
 def _after(outcome: Shown) -> str:
     return f", after {outcome.previous.release}" if outcome.previous else ", the first"
+
+
+def _torrents(outcome: Shown) -> str:
+    have = sum(volume.torrent is not None for volume in outcome.volumes)
+    compat = sum(volume.compat is not None for volume in outcome.volumes)
+    also = f"; {compat:,} with another one for old clients" if compat else ""
+    return f"of {have:,} of {units(len(outcome.volumes), 'volumes')}{also}" if have or compat else ""
 
 
 def _rendition(shown_rendition: RenditionShown) -> tuple[str, ...]:

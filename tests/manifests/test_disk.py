@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tagswarm.manifests import disk
-from tagswarm.manifests.errors import DestinationLocked, DiskFull, StoreError, TagswarmError, Unreadable
+from tagswarm.manifests.errors import DestinationLocked, DiskFull, StoreError, TagswarmError, Unreadable, UnsafePath
 
 
 def names(folder: Path) -> list[str]:
@@ -43,6 +43,38 @@ def write_to_a_full_disk(path: Path, data: bytes) -> None:
         os.close(full)
         aside.write(data)
         aside.commit()
+
+
+def test_a_file_below_a_folder_is_opened_through_no_link(tmp_path: Path) -> None:
+    disk.write(tmp_path / "root/a/b/file", b"data")
+    disk.write(tmp_path / "outside/b/file", b"not for you")
+    (tmp_path / "root/link").symlink_to(tmp_path / "outside")
+    (tmp_path / "root/a/link").symlink_to(tmp_path / "outside/b/file")
+    (tmp_path / "root/a/gone").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "root/a/pipe")
+    (tmp_path / "way").symlink_to("root")
+    before = len(names(Path("/proc/self/fd")))
+    for root in (tmp_path / "root", tmp_path / "way"):
+        with disk.open_beneath(root, "a/b/file") as file:
+            assert file.read() == b"data"
+    for path, said in (
+        ("link/b/file", "symbolic link"),
+        ("a/link", "symbolic link"),
+        ("a/gone", "symbolic link"),
+        ("a/pipe", "not a regular file"),
+        ("a/b", "not a regular file"),
+        ("a/b/file/c", "Not a directory"),
+        ("a/b/none", "no such file"),
+        ("none/b", "no such file"),
+        ("a/nul\0", "no file can have this name"),
+        (f"a/{'x' * 300}", "name too long"),
+    ):
+        with pytest.raises(Unreadable, match=said):
+            disk.open_beneath(tmp_path / "root", path)
+    for path in ("", ".", "..", "../outside/b/file", "/etc/passwd", "a//b", "a/./b", "a/../../outside/b/file", "a/"):
+        with pytest.raises(UnsafePath):
+            disk.open_beneath(tmp_path / "root", path)
+    assert len(names(Path("/proc/self/fd"))) == before
 
 
 def test_nothing_is_seen_before_commit_and_nothing_is_left_without(tmp_path: Path) -> None:
@@ -288,3 +320,68 @@ def test_an_error_inside_a_lock_is_left_as_it_is(tmp_path: Path) -> None:
         raise OSError("inner")
     with disk.locked(tmp_path / "lock"):
         pass
+
+
+def test_a_file_is_gone_on_with_where_it_was_left(tmp_path: Path) -> None:
+    path = tmp_path / "folder/file"
+    for number in range(3):
+        with disk.Aside(path, keep=True) as aside:
+            assert aside.size == 4 * number
+            aside.write(b"data")
+        assert names(tmp_path / "folder") == [".tmp-file"]
+    with disk.Aside(path, keep=True) as aside:
+        aside.commit(sync=False)
+    assert path.read_bytes() == b"data" * 3
+    assert names(tmp_path / "folder") == ["file"]
+
+
+def test_what_was_left_can_be_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with disk.Aside(path, keep=True) as aside:
+        aside.write(b"old old old")
+    with disk.Aside(path, keep=True) as aside:
+        aside.restart()
+        assert aside.size == 0
+        aside.write(b"new")
+        aside.commit()
+    assert path.read_bytes() == b"new"
+    (tmp_path / ".tmp-file").write_bytes(b"left by a kill")
+    with disk.Aside(path) as aside:
+        assert aside.size == 0
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_planted_link_is_not_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / "target").write_bytes(b"precious")
+    (tmp_path / ".tmp-file").symlink_to("target")
+    with pytest.raises(Unreadable, match="symbolic link"):
+        disk.Aside(tmp_path / "file", keep=True)
+    assert (tmp_path / "target").read_bytes() == b"precious"
+
+
+def test_a_clone_has_all_bytes_or_is_refused(tmp_path: Path) -> None:
+    disk.write(tmp_path / "source", b"data" * 10_000)
+    with disk.open_read(tmp_path / "source") as source, disk.Aside(tmp_path / "file") as aside:
+        if not aside.clone(source):  # most file systems share no blocks
+            aside.write(source.read())
+        aside.commit()
+    assert (tmp_path / "file").read_bytes() == b"data" * 10_000
+    assert not (tmp_path / "file").samefile(tmp_path / "source")
+
+
+def test_a_link_is_another_name_of_the_file_that_was_opened(tmp_path: Path) -> None:
+    disk.write(tmp_path / "source", b"data")
+    disk.write(tmp_path / "folder/file", b"old")
+    with disk.open_read(tmp_path / "source") as source:
+        (tmp_path / "source").rename(tmp_path / "moved")
+        disk.write(tmp_path / "source", b"planted")
+        for _ in range(2):  # the second time it has that name already
+            assert disk.link(source, tmp_path / "folder/file")
+            assert (tmp_path / "folder/file").samefile(tmp_path / "moved")
+            assert names(tmp_path / "folder") == ["file"]
+
+
+def test_there_is_no_link_to_another_file_system(tmp_path: Path) -> None:
+    with disk.open_read(Path("/proc/self/status")) as source:
+        assert not disk.link(source, tmp_path / "file")
+    assert names(tmp_path) == []

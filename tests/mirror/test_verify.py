@@ -14,15 +14,18 @@ from pathlib import Path
 
 import pytest
 
+from tagswarm.manifests import infodict, torrentfile
+from tagswarm.manifests.digest import digest_bytes
 from tagswarm.manifests.errors import SignatureInvalid, SizeMismatch, TagswarmError, Unreadable
 from tagswarm.manifests.events import Event, StepAdvanced, StepFinished, StepStarted
+from tagswarm.manifests.infodict import Hashed
 from tagswarm.manifests.manifest import Problem
 from tagswarm.manifests.models import FileEntry, Withdrawal
 from tagswarm.mirror import check
 from tagswarm.mirror.check import Checked, Task, Wanted
 from tagswarm.mirror.verify import VerifyReport, verify
 from tagswarm.release.sign import sign
-from tests.publisher import SITE, Publisher, following, key, small
+from tests.publisher import NAME, PIECE, SITE, Publisher, following, key, small
 
 A = key(1)
 
@@ -409,3 +412,70 @@ def test_a_folder_in_the_place_of_a_file(tree: Path) -> None:
     (tree / victim).mkdir()
     for depth in ("full", "fast"):
         assert kinds(verify(tree, depth=depth, workers=1)) == {(victim, "unreadable")}
+
+
+def made(dataset: Path, name: str, change: str) -> bytes:
+    """A torrent of the files of a volume, right but for one thing."""
+    paths = (dataset / f"volumes/{name}.files").read_text().splitlines()
+    length = 2 * PIECE if change == "piece length" else PIECE
+    hashed = [Hashed(path, digest_bytes((dataset / path).read_bytes(), length)) for path in paths]
+    match change:
+        case "other bytes":
+            at = next(number for number, file in enumerate(hashed) if file.digest.size)
+            data = bytearray((dataset / paths[at]).read_bytes())
+            data[0] ^= 1
+            hashed[at] = Hashed(paths[at], digest_bytes(bytes(data), length))
+        case "longer":
+            hashed[0] = Hashed(paths[0], digest_bytes((dataset / paths[0]).read_bytes() + b"!", length))
+        case "a file less":
+            hashed.pop()
+        case "a file more":
+            hashed.append(Hashed("original/0099/99.png", digest_bytes(b"more", length)))
+    write = infodict.v2 if change == "v2" else infodict.v1_canonical if change == "v1" else infodict.hybrid
+    info = write("other" if change == "name" else NAME, length, hashed)
+    return torrentfile.render(info.info, info.layers, torrentfile.Links())
+
+
+TORRENT_CHANGES = {
+    "nothing": None,
+    "name": "its folder is other, not small",
+    "piece length": "its pieces have 131072 bytes, the manifest says 65536",
+    "other bytes": "another size or pieces root",
+    "longer": "another size or pieces root",
+    "a file less": "is missing",
+    "a file more": "original/0099/99.png is not in the manifest",
+    "v1": "is a v1 torrent, not a hybrid one",
+    "v2": "is a v2 torrent, not a hybrid one",
+    "garbage": "byte 0",
+}
+
+
+@pytest.mark.parametrize("change", TORRENT_CHANGES)
+def test_a_torrent_that_is_not_of_its_manifest_is_named(tmp_path: Path, change: str) -> None:
+    publisher = small(tmp_path, torrents=True)
+    volume = next(volume for volume in publisher.volumes if volume.rendition == "original")
+    data = b"garbage" if change == "garbage" else made(tmp_path, volume.name, change)
+    written = publisher.write(f"volumes/{volume.name}.torrent", data)
+    changed = volume.model_copy(update={"torrent": written})
+    publisher.volumes = [changed if other == volume else other for other in publisher.volumes]
+    republish(publisher)
+    report = verify(tmp_path, depth="fast", workers=1)
+    said = TORRENT_CHANGES[change]
+    if said is None:
+        assert report.ok
+        return
+    assert {(problem.path, problem.kind) for problem in report.problems} == {(written.path, "inconsistent")}
+    assert any(said in problem.detail for problem in report.problems)
+
+
+def test_a_torrent_that_is_gone_or_damaged_is_named(tmp_path: Path) -> None:
+    publisher = small(tmp_path, [A], torrents=True)
+    sign(tmp_path, [A])
+    report = verify(tmp_path, depth="fast", workers=1)
+    assert report.ok
+    assert report.files == 30 + 20 + 1 + 3 * 4 + 4
+    first, second, third = (item.path for volume in publisher.volumes if (item := volume.torrent) is not None)
+    flip(tmp_path / first)
+    (tmp_path / second).unlink()
+    (tmp_path / third).write_bytes(b"")
+    assert kinds(verify(tmp_path, depth="fast")) == {(first, "digest"), (second, "missing"), (third, "size")}

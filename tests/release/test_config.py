@@ -97,6 +97,28 @@ def test_a_small_file_is_enough() -> None:
         (("waivers",), [{"finding": "truncated"}], "waivers.0.reason: is missing"),
         (("waivers",), [{"finding": "truncated", "reason": ""}], "waivers.0.reason: must have a length of at least 3"),
         (("release", "issued"), "2026-11-20", "release.issued: must be a date"),
+        (("dataset", "name"), "con", "dataset.name: .*device"),
+        (("torrents",), {"tracker": []}, "torrents.tracker: .*did you mean trackers"),
+        (("torrents",), {"trackers": "udp://a.example:1"}, "torrents.trackers"),
+        (("torrents",), {"trackers": ["wss://a.example/"]}, r"torrents.trackers.0: .*udp:// or https:// or http://"),
+        (("torrents",), {"trackers": ["http:///announce"]}, "and a host"),
+        (("torrents",), {"trackers": ["udp://a.example/announce"]}, "no port"),
+        (("torrents",), {"trackers": ["udp://a.example:99999"]}, r"torrents.trackers.0: [Pp]ort"),
+        (("torrents",), {"trackers": ["http://[::1/announce"]}, "torrents.trackers.0"),
+        (("torrents",), {"trackers": ["https://me:secret@a.example/announce"]}, "a user"),
+        (("torrents",), {"trackers": ["https://a.example/an nounce"]}, "no blanks"),
+        (("torrents",), {"trackers": ["https://ü.example/"]}, "ASCII"),
+        (("torrents",), {"trackers": ["https://a.example/\n"]}, "ASCII"),
+        (("torrents",), {"trackers": ["https://a.example/" + "a" * 500]}, "torrents.trackers.0"),
+        (("torrents",), {"trackers": ["udp://a.example:1"] * 2}, "is there twice"),
+        (("torrents",), {"trackers": [f"https://{n}.example/{'a' * 400}" for n in range(9)]}, "3000 characters"),
+        (("torrents",), {"web_seeds": ["https://a.example/files/"]}, "last folder of .* is not 'danbooru'"),
+        (("torrents",), {"web_seeds": ["https://danbooru/"]}, "last folder of .* is not 'danbooru'"),
+        (("torrents",), {"web_seeds": ["https://danbooru"]}, "last folder of .* is not 'danbooru'"),
+        (("torrents",), {"web_seeds": ["udp://a.example:80/danbooru/"]}, "https://"),
+        (("torrents",), {"web_seeds": ["https://a.example/?dir=/danbooru/"]}, "a query"),
+        (("torrents",), {"compat": True}, "torrents.compat"),
+        (("torrents",), {"compat": ["1280px"]}, "there is no tree '1280px'; there is original, 512px"),
     ],
 )
 def test_each_mistake_is_named_with_its_key(where: tuple[str | int, ...], value: object, said: str) -> None:
@@ -109,6 +131,18 @@ def test_each_mistake_is_named_with_its_key(where: tuple[str | int, ...], value:
         config.parse(changed, "release.toml")
     assert str(refused.value).startswith("release.toml: ")
     assert refused.value.hint
+
+
+def test_a_torrent_gets_the_folder_above_the_dataset_for_a_web_seed() -> None:
+    changed = table()
+    seeds = ["https://a.example/danbooru", "http://b.example:8080/mirrors/danbooru/"]
+    changed["torrents"] = {"web_seeds": seeds, "trackers": ["udp://a.example:6969/announce"], "compat": ["512px"]}
+    read = config.parse(changed).torrents
+    assert read.web_seeds == ["https://a.example/danbooru/", seeds[1]]
+    assert read.parents() == ("https://a.example/", "http://b.example:8080/mirrors/")
+    assert read.compat == ["512px"]
+    changed["torrents"]["compat"] = False
+    assert config.parse(changed).torrents.compat == []
 
 
 def test_a_site_may_have_sources_of_several_formats_but_one_tree() -> None:
@@ -153,7 +187,7 @@ _VALUES = st.recursive(
 
 @given(
     st.dictionaries(
-        st.sampled_from(["dataset", "release", "sources", "renditions", "waivers", "signing", "x"]), _VALUES
+        st.sampled_from(["dataset", "release", "sources", "renditions", "torrents", "waivers", "signing", "x"]), _VALUES
     )
 )
 def test_nothing_but_our_error_leaves(values: dict[str, object]) -> None:

@@ -43,6 +43,19 @@ def test_a_collection_is_found(dataset: Path) -> None:
     assert found.signing.keys == []
 
 
+def test_the_table_of_torrents_needs_its_comment_signs_taken_away_only(dataset: Path) -> None:
+    path = init(dataset)
+    lines = path.read_text().splitlines()
+    first = lines.index("# [torrents]")
+    keys = ("# [torrents]", "# trackers = ", "# web_seeds = ", "# compat = ")
+    table = [line.removeprefix("# ") if line.startswith(keys) else line for line in lines[first:]]
+    path.write_text("\n".join(lines[:first] + table))
+    torrents = config.load(dataset).torrents
+    assert torrents.trackers
+    assert torrents.parents() == ("https://example.org/",)
+    assert torrents.compat == ["512px"]
+
+
 def test_every_glob_matches_metadata_and_all_of_it_is_matched(dataset: Path) -> None:
     init(dataset)
     (source,) = config.load(dataset).sources

@@ -58,6 +58,7 @@ def _configured(collection: Collection, name: str) -> None:
     collection.write_config(name=name, renditions=["512px"])
     with (collection.root / "release.toml").open("a") as file:
         file.write('\n[[renditions]]\nname = "1280px"\n[renditions.volumes]\nlayout = "zip"\narchive_files = 20\n')
+        file.write('\n[torrents]\ntrackers = ["udp://tracker.example:6969"]\ncompat = ["512px", "1280px"]\n')
 
 
 @pytest.fixture

@@ -75,3 +75,21 @@ def test_a_tag_cannot_leave_its_cell(tmp_path: Path) -> None:
         "| `` c`<script> `` | general | 1 |",
         "| `d\\x1b[31m\\x0ae` | general | 1 |",
     ]
+
+
+def test_the_way_by_bittorrent_is_told_where_there_is_one(tmp_path: Path) -> None:
+    small(tmp_path / "without", [A])
+    assert "BitTorrent" not in page(tmp_path / "without")
+    publisher = small(tmp_path / "with", [A], torrents=True)
+    text = page(tmp_path / "with")
+    assert "every volume has a torrent" in text
+    assert "below `small/`" in text
+    assert ".compat.torrent" not in text
+    first, second, third = publisher.volumes
+    bare = second.model_copy(update={"torrent": None})
+    publisher.volumes = [first.model_copy(update={"compat": first.torrent}), bare, third]
+    publisher.previous = None
+    publisher.release("2026")
+    text = page(tmp_path / "with")
+    assert "every volume (2 of 3) has a torrent" in text
+    assert "volumes/NAME.compat.torrent" in text
