@@ -10,7 +10,7 @@ Nothing is signed here, and `latest.json` is not touched: that is for `sign`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,7 +33,20 @@ from tagswarm.manifests.models import (
 from tagswarm.manifests.paths import escape
 from tagswarm.manifests.version import VERSION
 
-from . import choice, dumps, gate, hashing, history, readme, selection, statistics, weights, withdrawals
+from . import (
+    choice,
+    dumps,
+    filetable,
+    gate,
+    hashing,
+    history,
+    readme,
+    selection,
+    statistics,
+    torrentlist,
+    weights,
+    withdrawals,
+)
 from . import config as configuration
 from .assembly import Assembly
 from .audit import waivers
@@ -41,7 +54,9 @@ from .config import Config
 from .history import Release
 from .journal import Journal
 from .outcome import AuditOutcome, BuildOutcome
+from .selection import Failure
 from .stage import STATE, Stage, check_places
+from .torrents import Torrents
 from .trees import trees
 from .work import Work
 
@@ -89,7 +104,7 @@ def build(dataset: Path, *, workers: int | None = None, rehash: bool = False, re
         images_made, failed = selection.make_renditions(work)
         if failed:
             audited = _pass(gate.write(work, failed))
-        return _assemble(work, audited, files_read, images_made)
+        return _assemble(work, audited, failed, files_read, images_made)
 
 
 @contextmanager
@@ -157,8 +172,14 @@ def _keeps_promises(work: Work) -> None:
     """Refuse what would break a published tree.
 
     Raises:
-        ConfigInvalid: a tree was published with another piece length or transform.
+        ConfigInvalid: the dataset was published with another name, or a tree with another piece length or transform.
     """
+    name = work.config.dataset.name
+    if work.previous is not None and work.previous.root.dataset.name != name:
+        raise ConfigInvalid(
+            f"dataset.name: {name}, but published as {work.previous.root.dataset.name}",
+            hint="Put the old name back: it is the folder in every torrent. A new title can be given at any time.",
+        )
     for entry in [] if work.previous is None else work.previous.root.renditions:
         for tree in trees(work.config):
             if tree.name != entry.name:
@@ -219,25 +240,35 @@ def _has_places(work: Work) -> None:
     check_places(work.dataset, moved=["releases", "volumes", *packed], written=rendered)
 
 
-def _assemble(work: Work, audited: AuditOutcome, files_read: int, images_made: int) -> BuildOutcome:
+def _assemble(
+    work: Work, audited: AuditOutcome, failed: Sequence[Failure], files_read: int, images_made: int
+) -> BuildOutcome:
     """Write everything into the stage and put it in its place."""
     config, report = work.config, work.report
     stage = Stage(work.dataset, config.release.name)
     volumes = Assembly(work, stage)
     new = volumes.write()
     carried = volumes.carried()
-    entries = sorted([*carried, *new], key=lambda entry: entry.name)
+    torrents = Torrents(work, stage)
+    entries = sorted(torrents.add([*carried, *new]), key=lambda entry: entry.name)
+    bundle, lints = torrents.bundle(entries)
+    if lints:
+        audited = _pass(gate.write(work, failed, lints))
     step = "write release"
     report(StepStarted(step, unit="artefacts"))
     counted = statistics.count(work.metadata.folder)
     folder = f"releases/{config.release.name}"
+    taken = _all_taken(work, volumes)
     objects = [
         *_tables(work, stage, folder),
+        *filetable.write(work, stage, entries, taken),
         stage.adopt(f"{folder}/index.sqlite", weights.weighed(work)),
         stage.adopt(f"{folder}/audit.jsonl.zst", audited.findings_path),
         stage.adopt(f"{folder}/audit.html", audited.html_path),
-        stage.write(f"{folder}/withdrawn.jsonl", [render_withdrawals(_all_taken(work, volumes))]),
-        stage.write(f"{folder}/filelist.txt.zst", codec.compress(_file_list(work.dataset, stage, entries))),
+        stage.write(f"{folder}/withdrawn.jsonl", [render_withdrawals(taken)]),
+        bundle,
+        *torrentlist.write(work, stage, entries),
+        stage.write(f"{folder}/filelist.txt.zst", codec.compress(_file_list(stage, entries))),
     ]
     root = Root(
         dataset=DatasetValue(**config.dataset.model_dump()),
@@ -358,9 +389,8 @@ def _growth(work: Work, new: list[VolumeEntry]) -> statistics.Growth | None:
     )
 
 
-def _file_list(dataset: Path, stage: Stage, entries: list[VolumeEntry]) -> Iterator[bytes]:
+def _file_list(stage: Stage, entries: list[VolumeEntry]) -> Iterator[bytes]:
     """The paths of all files, volume by volume; the lists of the volumes hold them sorted already."""
     for entry in entries:
         for listed in entry.lists:
-            staged = stage.folder / listed.path
-            yield disk.read(staged if staged.exists() else dataset / listed.path, limit=listed.size)
+            yield disk.read(stage.home(listed.path) / listed.path, limit=listed.size)

@@ -7,6 +7,9 @@ command finishes; run twice, it changes no byte, since Ed25519 draws no lots.
 keys.json follows latest.json where it is rotated, because in that run both the old and the new keys sign: who still
 holds the old list accepts the new release by the old key, and learns the new list afterwards. The first list precedes.
 
+Last of all the feed and the list of torrents are copied to the top of the dataset. They are unsigned conveniences: what
+they say is vouched for in the folder of the release.
+
 Nothing here builds; of a release only its root is signed, everything else is reached from there by SHA-256.
 """
 
@@ -33,7 +36,7 @@ from tagswarm.manifests.models import Keys, Latest, Object, Root
 from tagswarm.manifests.signing import PublicKey, SecretKey
 from tagswarm.manifests.statements import KEYS, LATEST, ROOT, Standing, Statement, weigh
 
-from . import config
+from . import config, torrentlist
 
 LOCK = ".tagswarm/lock"
 """Held by whoever changes a dataset, relative to it."""
@@ -146,6 +149,7 @@ class _Signing:
         if not self.keys:
             self._unsigned(secret_keys)
             self._write(LATEST, latest.render())
+            self._copy()
             return self._result((), 0)
         secrets = self._sorted(secret_keys)
         keys = self._next_keys(secrets)
@@ -162,6 +166,7 @@ class _Signing:
         self._publish(LATEST, latest.render(), Statement.of_latest(latest), secrets)
         if self.old is not None:
             self._publish_keys(keys, secrets)
+        self._copy()
         return self._result(signers, 0)
 
     def _latest(self) -> Latest:
@@ -283,6 +288,11 @@ class _Signing:
         self._write(document, data)
         for path in published.signatures(self.dataset, document).keys() - kept.values():
             disk.remove(self.dataset / path)
+
+    def _copy(self) -> None:
+        """Put the feed and the list of torrents at the top, for those who come back to the same URL every year."""
+        for path, data in torrentlist.copies(self.dataset, self.root, self.report):
+            self._write(path, data)
 
     def _sign(
         self, document: str, data: bytes, statement: Statement, secrets: Sequence[SecretKey]

@@ -32,6 +32,7 @@ def release() -> None:
       tagswarm release keygen KEY         make the key that signs, once
       tagswarm release sign   DATASET     sign it and make it the latest
       tagswarm release verify DATASET     read everything back
+      tagswarm release scrape DATASET     ask the trackers who seeds
 
     Every command can be stopped at any moment and run again; audit and build go on where they stopped.
     """  # noqa: D301 - click's mark for lines that stay as they are is a backspace, not a backslash
@@ -150,9 +151,10 @@ def sign(
 ) -> int:
     """Sign a release that was built, and make it the latest.
 
-    Checks that the build is complete, signs its root and, where they changed, the list of keys, and replaces
-    latest.json last of all. The stock `minisign -V` verifies every signature. A dataset whose release.toml names no
-    keys is published unsigned when no --key is given; whoever uses it is told so.
+    Checks that the build is complete, signs its root and, where they changed, the list of keys, and then replaces
+    latest.json; copies of feed.xml and torrents.json follow it to the top of DATASET. The stock `minisign -V`
+    verifies every signature. A dataset whose release.toml names no keys is published unsigned when no --key is given;
+    whoever uses it is told so.
     """
     from tagswarm.release.sign import sign as put_name  # noqa: PLC0415
 
@@ -265,6 +267,46 @@ def show(output: Output, dataset: Path, release_name: str | None) -> int:
     outcome = look(dataset, release_name)
     output.result(outcome, lambda console: overview.shown(console, outcome))
     return EXIT_OK
+
+
+@release.command(short_help="Ask the trackers who seeds.")
+@options.dataset
+@click.option(
+    "--tracker",
+    "urls",
+    multiple=True,
+    metavar="URL",
+    help="Ask this tracker, by its announce URL, and not those of release.toml; may be given several times.",
+)
+@click.option(
+    "--timeout",
+    "seconds",
+    type=click.IntRange(1, 3600),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long each tracker may take in all.",
+)
+@options.spoken
+@click.pass_obj
+def scrape(output: Output, dataset: Path, urls: tuple[str, ...], seconds: int) -> int:
+    """Ask the trackers how many seed each torrent of the newest release.
+
+    Speaks to trackers of HTTP, HTTPS and UDP and writes seeders, leechers, downloads and the time into
+    DATASET/torrents.json; nothing that is signed changes. Where trackers differ, the largest number counts.
+
+    Exit code: 0 when every tracker answered, 3 when some did not, 14 when none did.
+    """
+    from tagswarm.release.scrape import scrape as count  # noqa: PLC0415
+
+    from . import views  # noqa: PLC0415
+
+    with output.progress() as report:
+        outcome = count(dataset, urls=urls, seconds=seconds, report=report)
+    output.result(
+        outcome, lambda console: views.scraped(console, outcome), failed="; ".join(views.scrape_failures(outcome))
+    )
+    return EXIT_PARTIAL if outcome.failed else EXIT_OK
 
 
 @release.command(short_help="Make a key pair.")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tagswarm.release.audit.findings import Finding
     from tagswarm.release.audit.summary import Group, Summary
     from tagswarm.release.outcome import AuditOutcome, BuildOutcome
+    from tagswarm.release.scrape import ScrapeResult
     from tagswarm.release.sign import SignResult
 
 EXAMPLES = {Severity.ERROR: 5, Severity.WARNING: 2, Severity.INFO: 1}
@@ -191,6 +192,27 @@ def verify_failed(outcome: VerifyReport) -> str:
     first = outcome.problems[0]
     count = units(outcome.problem_count, "problems")
     return f"release {outcome.release} has {count}, the first: {first.kind} {first.path}"
+
+
+def scraped(console: Console, outcome: ScrapeResult) -> None:
+    """After `scrape`: the trackers that did not answer, then what the others said."""
+    for failure in scrape_failures(outcome):
+        say(console, "yellow", f"no answer: {failure}")
+    seeded = outcome.torrents - outcome.unseeded
+    count = units(outcome.torrents, "torrents")
+    say(console, "green", f"release {outcome.release}: {seeded:,} of {count} with a seeder")
+    pairs(
+        console,
+        [
+            *((escape(answer.tracker), f"knows {answer.known:,}") for answer in outcome.trackers if not answer.error),
+            ("written", escape(str(outcome.path))),
+        ],
+    )
+
+
+def scrape_failures(outcome: ScrapeResult) -> list[str]:
+    """The trackers that did not answer, each with the reason."""
+    return [answer.error for answer in outcome.trackers if answer.error]
 
 
 def key_made(console: Console, path: Path, public: PublicKey) -> None:
