@@ -45,12 +45,17 @@ def tsv_head(columns: Sequence[str]) -> str:
     return "\t".join(columns) + "\n"
 
 
-def tsv(pieces: Iterable[Any], *, terminal: bool) -> Iterator[str]:
-    """Arrow tables as tab-separated lines; a null is empty, and a list has blanks between its elements."""
+def tsv_line(values: Iterable[object], *, terminal: bool) -> str:
+    """One line of tab-separated values; a null is empty, and a list has blanks between its elements."""
     clean = escape if terminal else str
+    return "\t".join(clean(cell(value).translate(_TSV)) for value in values) + "\n"
+
+
+def tsv(pieces: Iterable[Any], *, terminal: bool) -> Iterator[str]:
+    """Arrow tables as tab-separated lines."""
     for piece in pieces:
-        columns = [[clean(cell(value).translate(_TSV)) for value in column.to_pylist()] for column in piece.columns]
-        yield "".join("\t".join(row) + "\n" for row in zip(*columns, strict=True))
+        rows = zip(*(column.to_pylist() for column in piece.columns), strict=True)
+        yield "".join(tsv_line(row, terminal=terminal) for row in rows)
 
 
 def json_lines(pieces: Iterable[Any], **more: str) -> Iterator[str]:
