@@ -19,11 +19,14 @@ from tagswarm.manifests import disk
 from tagswarm.manifests.errors import EXIT_INTERRUPTED, EXIT_USAGE, TagswarmError
 from tagswarm.manifests.version import VERSION
 
+from .mirror import mirror
 from .options import spoken
 from .output import Output
 from .query import count, explain, query, sample
 from .release import release
 from .tags import stats, tags
+from .torrent import torrent
+from .trust import trust
 
 EXIT_PIPE = 141
 """What a shell reports of a program that wrote into a closed pipe."""
@@ -116,7 +119,7 @@ def program() -> None:
     """
 
 
-for command in (count, query, tags, stats, sample, explain, release):
+for command in (count, query, tags, stats, sample, explain, release, mirror, torrent, trust):
     program.add_command(command)
 
 

@@ -37,6 +37,20 @@ def dataset(command: F) -> F:
     return click.argument("dataset", type=kind)(command)
 
 
+def trust(command: F) -> F:
+    """The options --key and --pin: what the signatures of a release are held against."""
+    command = click.option(
+        "--pin", metavar="SHA256", help="The SHA-256 that release.json must have: trust without a signature."
+    )(command)
+    return click.option(
+        "--key",
+        "keys",
+        multiple=True,
+        metavar="KEY",
+        help="A public key that is trusted: the line that begins with RW, or a .pub file. May be given several times.",
+    )(command)
+
+
 def workers(command: F) -> F:
     """The option --workers."""
     text = "Worker processes; one a processor where it is left out. The result is the same for any number."

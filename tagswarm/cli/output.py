@@ -130,14 +130,18 @@ class Output:
         """The console of results."""
         return _console(sys.stdout)
 
+    @property
+    def moves(self) -> bool:
+        """Whether progress is drawn in place, on a terminal that can do that."""
+        alive = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        return alive and not self.quiet and not self.json
+
     def _display(self) -> Display | None:
         if self.quiet:
             return None
         if self.json:
             return JsonLines(sys.stdout)
-        if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
-            return Lines(sys.stderr)
-        return Live(_console(sys.stderr))
+        return Live(_console(sys.stderr)) if self.moves else Lines(sys.stderr)
 
     def _line(self, value: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(value, default=_plain) + "\n")
