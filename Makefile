@@ -6,7 +6,7 @@ STAMP := .venv/.stamp
 CORPUS ?= $(firstword $(wildcard ../shared/corpus/real) sample/original)
 ROOMS := imaging manifests mirror release tagindex
 
-.PHONY: help setup demo test lint fix docs check bench scale typing clean
+.PHONY: help setup demo test soak lint fix docs check bench scale typing clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,8 +26,12 @@ demo: setup  ## build, break, mend, sign and verify a release of sample/ in demo
 	@demo/demo.sh
 
 test: setup  ## run the tests
-	@.ci/system identify=imagemagick
+	@PATH="$$PATH:/usr/sbin" .ci/system aria2c=aria2 identify=imagemagick ip=iproute2 nginx=nginx-light opentracker qbittorrent-nox rtorrent \
+		setpriv=util-linux transmission-daemon transmission-remote=transmission-cli unshare=util-linux
 	@$(BIN)/python -m pytest -q
+
+soak: setup  ## the tests of torrents at full size: every kill, every round, every broken .torrent
+	@$(BIN)/python -m pytest -q --kills 50 --rounds 20 --torrents 100000 tests/manifests tests/mirror
 
 lint: setup typing  ## check style, types, the walls between the rooms and the generated documents
 	@$(BIN)/ruff check .
@@ -51,12 +55,15 @@ bench: setup  ## the long runs: each measures tagswarm and its peers side by sid
 	@.ci/system jq openssl parallel convert-im6.q16=imagemagick
 	$(BIN)/python benchmarks/hashing.py
 	$(BIN)/python benchmarks/verify.py
+	$(BIN)/python benchmarks/seeding.py
+	$(BIN)/python benchmarks/selective.py
 	$(BIN)/python benchmarks/metadata.py
 	$(BIN)/python benchmarks/resize.py --corpus $(CORPUS)
 
-scale: setup  ## 5 million posts: make their metadata, index them, ask all engines, write docs/explanation/performance.md
+scale: setup  ## 5 million posts: index and ask them, write docs/explanation/performance.md; seed 1,000 volumes
 	@.ci/system jq
 	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/seeding.py --volumes 1000
 
 # The rooms lie at the top but are installed as one package (docs/adr/0001-rooms-at-the-top.md): type checkers and
 # import-linter look for one folder, so here is one made of links.
