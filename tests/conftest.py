@@ -28,6 +28,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=100_000,
         help="how many random and broken queries the parser is given; the full count is 1000000",
     )
+    parser.addoption(
+        "--torrents",
+        type=int,
+        default=3_000,
+        help="how many broken torrents the reader is given; the full count is 100000",
+    )
+    parser.addoption(
+        "--kills",
+        type=int,
+        default=6,
+        help="how often a download and a seed are killed at random moments; the full count is 50",
+    )
+    parser.addoption(
+        "--rounds",
+        type=int,
+        default=2,
+        help="how often a download whose every file must be right, and a fault of a server, is repeated; the full count is 25",
+    )
 
 
 @pytest.fixture(scope="session")
