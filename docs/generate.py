@@ -47,7 +47,7 @@ def error_page() -> str:
     families = [found for found in error_classes() if errors.TagswarmError in found.__bases__]
     lines += [f"| {errors.TagswarmError.exit_code} | something that no class foresaw |"]
     lines += [f"| {family.exit_code} | {_meaning(family)} |" for family in families]
-    lines += ["", "13 is kept for plans, which this version does not have.", ""]
+    lines.append("")
     for family in families:
         lines += [f"## {family.__name__}: {family.exit_code}", "", f"{_meaning(family)}.", ""]
         lines += ["| class | meaning | what to do |", "| --- | --- | --- |"]

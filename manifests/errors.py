@@ -17,6 +17,10 @@
      │   ├─ UnknownWord            none of the words a metatag takes
      │   ├─ UnanswerableMetatag    a table is missing, or only a live site knows
      │   └─ UnknownTag             with what is spelled like it
+     ├─ PlanError 13 ········· there is no way to fetch what was asked for
+     │   ├─ NothingToPull          no file is left to be fetched
+     │   ├─ NoSource               nobody who may be asked has it
+     │   └─ DiskTooSmall           it would not fit
      ├─ TransportError 14 ···· the outside world did not answer as it should
      │   └─ ToolMissing            a program that is needed is not installed
      ├─ StoreError 15 ········ the disk
@@ -33,11 +37,12 @@
          ├─ SignatureInvalid
          ├─ UnknownKey
          ├─ KeyLocked              a secret key that cannot be opened
-         └─ Rollback
+         ├─ Rollback
+         └─ Stale                 nothing says that it is still the newest
 
-Partial success is 3, usage is 2 and an interruption is 130: these are not exceptions. The number 13 (plans) belongs to
-a room that is still to come. A class says what happened in its message and what to do in `hint`; its attributes keep
-the parts typed. The base is no `ValueError`, so no careless `except ValueError` swallows it.
+Partial success is 3, usage is 2 and an interruption is 130: these are not exceptions. A class says what happened in its
+message and what to do in `hint`; its attributes keep the parts typed. The base is no `ValueError`, so no careless
+`except ValueError` swallows it.
 
 This module does not print and does not exit.
 """
@@ -175,6 +180,39 @@ class UnknownTag(QueryError):
         self.suggestions = tuple(suggestions)
 
 
+class PlanError(TagswarmError):
+    """There is no way to fetch what was asked for; nothing has been fetched."""
+
+    exit_code = 13
+    default_hint = "Ask for other posts, or allow other sources."
+
+
+class NothingToPull(PlanError):
+    """No file is left to be fetched: no post matched, none has a file in this rendition, or all were taken back."""
+
+    default_hint = "Ask for other posts, or for another rendition."
+
+
+class NoSource(PlanError):
+    """Nobody who may be asked has the files."""
+
+    default_hint = "Name a source with --from, or allow more transports."
+
+    def __init__(self, message: str, *, volumes: Sequence[str] = (), hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.volumes = tuple(volumes)
+
+
+class DiskTooSmall(PlanError):
+    """The disk has no room for the result and for what is under way; both sizes are in bytes."""
+
+    default_hint = "Free some space, choose another disk, or ask for fewer posts or smaller images."
+
+    def __init__(self, message: str, *, needed: int = 0, free: int = 0, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.needed, self.free = needed, free
+
+
 class TransportError(TagswarmError):
     """The outside world did not answer as it should."""
 
@@ -275,3 +313,9 @@ class KeyLocked(TrustError):
 
 class Rollback(TrustError):
     """The release is older than one that was already seen."""
+
+
+class Stale(TrustError):
+    """Nothing says that the release is still the newest."""
+
+    default_hint = "Ask another source, or leave --strict-freshness out: what is there is still what was signed."
