@@ -52,10 +52,14 @@ check: lint test docs  ## everything, and nothing generated may differ from what
 	@git diff --exit-code
 
 bench: setup  ## the long runs: each measures tagswarm and its peers side by side
-	@.ci/system jq openssl parallel convert-im6.q16=imagemagick
+	@.ci/system jq mktorrent openssl parallel convert-im6.q16=imagemagick
 	$(BIN)/python benchmarks/hashing.py
 	$(BIN)/python benchmarks/verify.py
+	$(BIN)/python benchmarks/filetable.py
 	$(BIN)/python benchmarks/seeding.py
+	$(BIN)/python benchmarks/torrents.py
+	$(BIN)/python benchmarks/plan.py
+	$(BIN)/python benchmarks/filetable.py
 	$(BIN)/python benchmarks/selective.py
 	$(BIN)/python benchmarks/metadata.py
 	$(BIN)/python benchmarks/resize.py --corpus $(CORPUS)
