@@ -27,6 +27,9 @@ SIGNED = (
     "how-to/sign-and-rotate-keys.md",
     "how-to/verify-without-tagswarm.md",
     "how-to/take-back-a-post.md",
+    "how-to/inspect-a-torrent.md",
+    "how-to/announce-and-scrape.md",
+    "how-to/trust-a-dataset.md",
 )
 PYTHON = ("how-to/query-in-python.md",)
 
@@ -58,9 +61,15 @@ class Shell:
 
     folder: Path
     code: int = 0
+    home: Path = field(init=False)
+    """Where the programs put what they remember, so that no page reads or changes what a person has."""
+
+    def __post_init__(self) -> None:
+        self.home = self.folder / ".home"
 
     def run(self, command: str) -> str:
         environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
+        environment |= {"XDG_DATA_HOME": str(self.home), "XDG_CACHE_HOME": str(self.home)}
         environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
         script = f'cd "$1" || exit 1\n(exit {self.code})\n{command}\ncode=$?\npwd >"$2"\nexit $code'
         place = self.folder / ".pwd" if self.folder.is_dir() else Path("/dev/null")
