@@ -59,7 +59,6 @@ bench: setup  ## the long runs: each measures tagswarm and its peers side by sid
 	$(BIN)/python benchmarks/seeding.py
 	$(BIN)/python benchmarks/torrents.py
 	$(BIN)/python benchmarks/plan.py
-	$(BIN)/python benchmarks/filetable.py
 	$(BIN)/python benchmarks/selective.py
 	$(BIN)/python benchmarks/metadata.py
 	$(BIN)/python benchmarks/resize.py --corpus $(CORPUS)

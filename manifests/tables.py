@@ -174,22 +174,22 @@ def file_name(table: str) -> str:
 class TableWriter:
     """Takes rows in pieces of any size and writes row groups of one size."""
 
-    def __init__(self, file: Any, table: str) -> None:
-        self.schema = SCHEMAS[table]
+    def __init__(self, file: Any, schema: Any, *, group: int | None = None, **options: Any) -> None:
+        self.schema = schema
         self.rows = 0
+        self._group = ROW_GROUP if group is None else group
         self._waiting: list[Any] = []
         self._waiting_rows = 0
-        self._writer = pq.ParquetWriter(
-            file,
-            self.schema,
-            version="2.6",
-            data_page_version="1.0",
-            compression="zstd",
-            compression_level=3,
-            use_dictionary=[column for column in _leaves(self.schema) if column in _DICTIONARIES],
-            write_statistics=True,
-            write_page_checksum=True,
-        )
+        alike: dict[str, Any] = {
+            "version": "2.6",
+            "data_page_version": "1.0",
+            "compression": "zstd",
+            "compression_level": 3,
+            "use_dictionary": [column for column in _leaves(schema) if column in _DICTIONARIES],
+            "write_statistics": True,
+            "write_page_checksum": True,
+        }
+        self._writer = pq.ParquetWriter(file, schema, **(alike | options))
 
     def write(self, rows: Any) -> None:
         """Append an Arrow table or record batch with the columns of the schema."""
@@ -198,15 +198,15 @@ class TableWriter:
         self._waiting.append(piece)
         self._waiting_rows += piece.num_rows
         self.rows += piece.num_rows
-        if self._waiting_rows >= ROW_GROUP:
-            self._flush(ROW_GROUP)
+        if self._waiting_rows >= self._group:
+            self._flush(self._group)
 
     def _flush(self, least: int) -> None:
         waiting = pa.concat_tables(self._waiting)
         at = 0
         while waiting.num_rows - at >= least and waiting.num_rows > at:
-            self._writer.write_table(waiting.slice(at, ROW_GROUP), row_group_size=ROW_GROUP)
-            at += ROW_GROUP
+            self._writer.write_table(waiting.slice(at, self._group), row_group_size=self._group)
+            at += self._group
         self._waiting = [waiting.slice(at)] if at < waiting.num_rows else []
         self._waiting_rows = max(waiting.num_rows - at, 0)
 
@@ -229,8 +229,26 @@ def open_writer(path: Path, table: str) -> Iterator[TableWriter]:
         DiskFull: there is no room.
         Unreadable: the folder cannot be written to.
     """
+    with open_parquet_writer(path, SCHEMAS[table]) as writer:
+        yield writer
+
+
+@contextlib.contextmanager
+def open_parquet_writer(path: Path, schema: Any, *, group: int | None = None, **options: Any) -> Iterator[TableWriter]:
+    """Write a file of any schema as all tables are written, but for what `options` of `ParquetWriter` say otherwise.
+
+    Args:
+        path: its place.
+        schema: of Arrow.
+        group: rows of every row group but the last.
+        options: of `pyarrow.parquet.ParquetWriter`.
+
+    Raises:
+        DiskFull: there is no room.
+        Unreadable: the folder cannot be written to.
+    """
     with disk.Aside(path) as aside, disk.failures(path):
-        writer = TableWriter(aside.file, table)
+        writer = TableWriter(aside.file, schema, group=group, **options)
         try:
             yield writer
         finally:  # also where the block failed: an open writer would write into a closed file later
@@ -251,15 +269,32 @@ def open_table(path: Path, table: str | None = None) -> Iterator[Any]:
         InvalidDocument: it is no Parquet file, damaged, or lacks columns of its format.
         UnsupportedVersion: it is not ours, another table, or of a newer version.
     """
+    with open_parquet(path) as found:
+        _check(path, found.schema_arrow, table)
+        yield found
+
+
+@contextlib.contextmanager
+def open_parquet(path: Path, dictionaries: Sequence[str] = ()) -> Iterator[Any]:
+    """Open a Parquet file of any schema, within the limits, and map what Arrow raises while the block runs.
+
+    Args:
+        path: the file.
+        dictionaries: columns that are read as codes and the values they stand for.
+
+    Raises:
+        Unreadable: there is no such file.
+        InvalidDocument: it is no Parquet file, or damaged.
+    """
     with disk.open_read(path) as file, disk.failures(path), _foreign(path):
         found = pq.ParquetFile(
             file,
+            read_dictionary=list(dictionaries),
             thrift_string_size_limit=_STRINGS,
             thrift_container_size_limit=_CONTAINERS,
             page_checksum_verification=True,
         )
         with contextlib.closing(found):
-            _check(path, found.schema_arrow, table)
             yield found
 
 

@@ -31,6 +31,7 @@ from tagswarm.manifests.torrentlist import TORRENTS
 
 from . import check, withdrawn
 from .check import Checked, Wanted
+from .tablecheck import FileTables
 from .withdrawn import Withdrawn
 
 Depth = Literal["full", "fast", "sample"]
@@ -218,8 +219,11 @@ class _Run:
             else:
                 yield Wanted(item.path, item.size, item.sha256 if self.fraction else None)
         self.infohashes = self._infohashes()
+        tables = FileTables(self.dataset, self.root)
         for volume in self.root.volumes:
-            if (read := self._volume(volume)) is None:
+            read = self._volume(volume)
+            self.note(tables.compare(volume, read, taken))
+            if read is None:
                 self.unread += volume.files
                 continue
             site = read.header.site
@@ -227,6 +231,7 @@ class _Run:
                 self.paths.append(hash(entry.path))
                 digest = entry.sha256 if self._chosen(entry.path) else None
                 yield Wanted(entry.path, entry.size, digest, taken.has(site, entry))
+        self.note(tables.rest())
 
     def _chosen(self, path: str) -> bool:
         if self.fraction in (0.0, 1.0):

@@ -23,7 +23,7 @@ class Withdrawn:
     posts: frozenset[tuple[str, int]] = frozenset()
     """Site and id: every file of such a post."""
     files: frozenset[str] = frozenset()
-    """Paths."""
+    """Paths; of a member that of its archive, a slash and its name."""
 
     @classmethod
     def of(cls, withdrawals: Iterable[Withdrawal]) -> Self:
@@ -34,7 +34,8 @@ class Withdrawn:
 
     def has(self, site: str, file: FileEntry) -> bool:
         """Whether a file of a volume of this site was taken back."""
-        return file.path in self.files or (site, file.id) in self.posts
+        path = file.path if file.archive is None else f"{file.archive}/{file.path}"
+        return path in self.files or (site, file.id) in self.posts
 
 
 def read(dataset: Path, root: Root) -> Withdrawn:

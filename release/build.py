@@ -254,14 +254,15 @@ def _assemble(
     bundle, lints = torrents.bundle(entries)
     if lints:
         audited = _pass(gate.write(work, failed, lints))
+    taken = _all_taken(work, volumes)
+    file_tables = list(filetable.write(work, stage, entries, taken))
     step = "write release"
     report(StepStarted(step, unit="artefacts"))
     counted = statistics.count(work.metadata.folder)
     folder = f"releases/{config.release.name}"
-    taken = _all_taken(work, volumes)
     objects = [
         *_tables(work, stage, folder),
-        *filetable.write(work, stage, entries, taken),
+        *file_tables,
         stage.adopt(f"{folder}/index.sqlite", weights.weighed(work)),
         stage.adopt(f"{folder}/audit.jsonl.zst", audited.findings_path),
         stage.adopt(f"{folder}/audit.html", audited.html_path),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tagswarm.manifests import codec, infodict, tables, textlists, torrentfile
+from tagswarm.manifests import codec, filerows, infodict, tables, textlists, torrentfile
 from tagswarm.manifests.digest import digest_bytes
 from tagswarm.manifests.infodict import Hashed
 from tagswarm.manifests.models import (
@@ -32,6 +32,7 @@ from tagswarm.manifests.models import (
 )
 from tagswarm.manifests.paths import FilePath, sort_key
 from tagswarm.manifests.signing import SecretKey
+from tagswarm.mirror.withdrawn import Withdrawn
 
 DATASET_ID = "00112233445566778899aabbccddeeff"
 NAME = "small"
@@ -61,6 +62,8 @@ class Publisher:
     """Whether volumes get torrents, and their files the roots that go with them."""
     trackers: tuple[str, ...] = ()
     volumes: list[VolumeEntry] = field(default_factory=list)
+    lines: dict[str, list[FileEntry]] = field(default_factory=dict)
+    """Of the manifests of the volumes."""
     previous: Previous | None = None
     posts: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
@@ -151,6 +154,7 @@ class Publisher:
                 "torrent": torrent,
             }
         )
+        self.lines[name] = [*files, *members]
         self.volumes = [*(other for other in self.volumes if other.name != name), volume]
         return volume
 
@@ -166,6 +170,7 @@ class Publisher:
             self.write(f"{folder}/README.md", f"# {name}\n".encode()),
             self.write(f"{folder}/withdrawn.jsonl", render_withdrawals(withdrawn)),
             *self._tables(folder),
+            *self._file_tables(folder, Withdrawn.of(withdrawn)),
         ]
         renditions = sorted({volume.rendition for volume in self.volumes})
         root = Root(
@@ -207,6 +212,16 @@ class Publisher:
         ]
         names = [{"site": SITE, "name": tag, "category": 0, "post_count": counts[tag]} for tag in sorted(counts)]
         return [self._table(folder, "posts", posts), self._table(folder, "tags", names)]
+
+    def _file_tables(self, folder: str, taken: Withdrawn) -> Iterator[Object]:
+        """The table of each rendition, without what is taken back."""
+        for tree in sorted({volume.rendition for volume in self.volumes}):
+            path = f"{folder}/{filerows.file_name(tree)}"
+            with filerows.open_writer(self.dataset / path, rendition=tree, site=SITE) as add:
+                for volume in sorted(self.volumes, key=lambda volume: volume.name):
+                    if volume.rendition == tree:
+                        add(volume.name, [e for e in self.lines[volume.name] if not taken.has(SITE, e)])
+            yield self.write(path, (self.dataset / path).read_bytes())
 
     def _table(self, folder: str, name: str, rows: Sequence[Mapping[str, object]]) -> Object:
         path = f"{folder}/metadata/{tables.file_name(name)}"

@@ -65,7 +65,7 @@ def test_a_whole_tree_has_no_problem(whole: Path, depth: str) -> None:
     assert report.ok
     assert report.problems == ()
     assert report.signed_by == (A.public.name,)
-    assert report.files == 30 + 20 + 1 + 3 * 3 + 4
+    assert report.files == 30 + 20 + 1 + 3 * 3 + 7
 
 
 def test_everything_is_read_in_full(whole: Path) -> None:
@@ -473,7 +473,7 @@ def test_a_torrent_that_is_gone_or_damaged_is_named(tmp_path: Path) -> None:
     sign(tmp_path, [A])
     report = verify(tmp_path, depth="fast", workers=1)
     assert report.ok
-    assert report.files == 30 + 20 + 1 + 3 * 4 + 4
+    assert report.files == 30 + 20 + 1 + 3 * 4 + 7
     first, second, third = (item.path for volume in publisher.volumes if (item := volume.torrent) is not None)
     flip(tmp_path / first)
     (tmp_path / second).unlink()
