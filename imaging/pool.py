@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, Literal, TypeVar, cast
 
+from tagswarm.manifests.errors import StoreError
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -52,6 +54,13 @@ class Lost:
     detail: str = ""
 
 
+class Later:
+    """What the iterator of tasks gives where it has none at the moment."""
+
+
+LATER = Later()
+
+
 @dataclass(slots=True)
 class _Task:
     value: Any
@@ -74,32 +83,37 @@ def cores() -> int:
 
 def run(
     function: Callable[[T], R],
-    tasks: Iterable[T],
+    tasks: Iterable[T | Later],
     *,
     workers: int | None = None,
     seconds: float | Callable[[T], float] = SECONDS,
     memory: int = MEMORY,
     retries: int = 1,
+    wake: Connection[Any, Any] | None = None,
 ) -> Iterator[tuple[T, R | Lost]]:
     """Run a function of a module on every task and yield `(task, result)` as they are done.
 
     Args:
         function: importable by name; its tasks and results are pickled. An error of `manifests.errors` that it raises
-        ends
-            the run and is raised here; any other exception is a `crash` of that task.
+            ends the run and is raised here; any other exception is a `crash` of that task.
         tasks: pulled lazily, a few ahead of the workers.
         workers: processes, by default one a processor.
         seconds: a task may take this long before its worker is killed; or a function that says how long this one may.
         memory: bytes of address space of a worker.
         retries: how often a task is tried again after its worker was lost.
+        wake: receives a message whenever there is a task again after `LATER`, for tasks that are made while others are
+            worked on; the iterator is asked again then.
 
     Closing the iterator early kills the workers.
+
+    Raises:
+        StoreError: the system has no room for another process.
     """
     name = f"{function.__module__}:{function.__qualname__}"
     allowed = seconds if callable(seconds) else lambda _: seconds
     supervisor = _Supervisor(name, workers or cores(), allowed, memory, retries)
     try:
-        for task, outcome in supervisor.run(iter(tasks)):
+        for task, outcome in supervisor.run(iter(tasks), wake):
             yield cast("T", task), cast("R | Lost", outcome)
     finally:
         supervisor.close()
@@ -111,16 +125,18 @@ class _Supervisor:
         self.workers: list[_Worker] = []
         self.again: deque[_Task] = deque()
 
-    def run(self, tasks: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
+    def run(self, tasks: Iterator[Any], wake: Connection[Any, Any] | None) -> Iterator[tuple[Any, Any]]:
         exhausted = False
+        wakers = [] if wake is None else [wake]
         while True:
             exhausted = self._give(tasks, exhausted=exhausted)
             busy = [worker for worker in self.workers if worker.given]
-            if not busy:
+            if not busy and (exhausted or wake is None):
                 return
-            now = time.monotonic()
-            nearest = min(worker.deadline for worker in busy) - now
-            ready = wait([worker.connection for worker in busy], timeout=max(0.0, nearest))
+            nearest = max(0.0, min(worker.deadline for worker in busy) - time.monotonic()) if busy else None
+            ready = wait([worker.connection for worker in busy] + wakers, timeout=nearest)
+            if wake is not None and wake in ready:
+                wake.recv_bytes()
             for worker in busy:
                 if worker.connection in ready:
                     yield from self._receive(worker)
@@ -145,9 +161,12 @@ class _Supervisor:
                     return True
                 else:
                     try:
-                        task = _Task(next(tasks))
+                        value = next(tasks)
                     except StopIteration:
                         return True
+                    if value is LATER:
+                        return False
+                    task = _Task(value)
                 if number >= len(self.workers):
                     self.workers.append(self._start())
                 self._hand(self.workers[min(number, len(self.workers) - 1)], task)
@@ -192,25 +211,31 @@ class _Supervisor:
             self.again.append(blamed)
 
     def _start(self) -> _Worker:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    "tagswarm.imaging.worker",
-                    str(theirs.fileno()),
-                    str(self.memory),
-                    self.name,
-                ],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,  # decoders complain there; the reasons come as values
-                env={**os.environ, **_QUIET},
-            )
-        return _Worker(process, Connection(ours.detach()))
+        try:
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                process = subprocess.Popen(
+                    [
+                        sys.executable,
+                        "-P",
+                        "-m",
+                        "tagswarm.imaging.worker",
+                        str(theirs.fileno()),
+                        str(self.memory),
+                        self.name,
+                    ],
+                    pass_fds=(theirs.fileno(),),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,  # decoders complain there; the reasons come as values
+                    env={**os.environ, **_QUIET},
+                )
+                return _Worker(process, Connection(ours.detach()))
+        except OSError as failure:  # too many files or processes, or no memory for one
+            raise StoreError(
+                f"no worker process can be started: {failure.strerror}",
+                hint="Raise the limits of open files and processes (`ulimit -n`, `ulimit -u`), or take fewer workers.",
+            ) from failure
 
 
 def _kill(worker: _Worker) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +178,62 @@ for _, process in pool.run(do, [("process", 1), ("process", 2), ("hang", 0), ("h
     while any(map(alive, workers)) and time.monotonic() < end:
         time.sleep(0.01)
     assert not any(map(alive, workers))
+
+
+@pytest.mark.timeout(60)
+def test_tasks_that_are_made_while_others_are_worked_on(do: Do) -> None:
+    """An iterator that has nothing at the moment says so, and is asked again when it is woken."""
+    given: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+    read, wake = Pipe(duplex=False)
+
+    def jobs() -> Iterator[tuple[str, int] | pool.Later]:
+        while True:
+            try:
+                number = given.get_nowait()
+            except queue.Empty:
+                yield pool.LATER
+                continue
+            if number is None:
+                return
+            yield ("double", number)
+
+    def give() -> None:
+        for number in range(50):
+            given.put(number)
+            wake.send_bytes(b".")
+            if number % 10 == 0:
+                time.sleep(0.05)
+        given.put(None)
+        wake.send_bytes(b".")
+
+    before = children()
+    giving = threading.Thread(target=give)
+    giving.start()
+    found = sorted(pool.run(do, jobs(), workers=2, wake=read))
+    giving.join()
+    read.close()
+    wake.close()
+    assert found == [(("double", number), 2 * number) for number in range(50)]
+    assert children() == before
+
+
+@pytest.mark.parametrize("limit", ["RLIMIT_NOFILE", "RLIMIT_NPROC"])
+def test_a_system_without_room_for_a_process_is_one_clear_error(limit: str) -> None:
+    """Asked of a process of its own, of a user without other processes: limits count all that a user has."""
+    program = f"""
+import os, resource
+from tagswarm.imaging import pool
+from tagswarm.manifests.errors import StoreError
+if os.getuid() == 0:
+    os.setuid(65_500)
+opened = max(map(int, os.listdir("/proc/self/fd")))
+resource.setrlimit(resource.{limit}, (opened if "{limit}" == "RLIMIT_NOFILE" else 0,) * 2)
+try:
+    list(pool.run(len, ["a", "b"], workers=2))
+except StoreError as error:
+    print(error.message, "|", error.hint)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert ran.stdout.startswith("no worker process can be started: ")
+    assert "ulimit" in ran.stdout
+    assert ran.stderr == ""
