@@ -279,6 +279,12 @@ def rename(source: Path, target: Path) -> None:
         sync_directory(source.parent)
 
 
+def move(source: Path, target: Path) -> None:
+    """Rename a file within one file system, in place of what has the name; a power cut may undo it."""
+    with _mapped(target):
+        source.replace(target)
+
+
 def make_directory(path: Path) -> None:
     """Make a folder and those above it, each so that it survives a power cut."""
     with _mapped(path):
@@ -313,11 +319,12 @@ def locked(path: Path) -> Iterator[None]:
 
     Raises:
         DestinationLocked: another process holds it.
-        Unreadable: the file system has no locks, or the file cannot be written.
+        Unreadable: the file system has no locks, or the file cannot be written, or is a link.
     """
     make_directory(path.parent)
     with _mapped(path):
-        file = path.open("a+b")
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        file = os.fdopen(descriptor, "r+b", buffering=0)
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -328,10 +335,9 @@ def locked(path: Path) -> Iterator[None]:
             raise DestinationLocked(message) from failure
         except OSError as failure:
             raise error_of(failure, path) from failure
-        with _mapped(path):
+        with contextlib.suppress(OSError):  # a full disk: it holds all the same, and nobody is told by whom
             file.truncate(0)
             file.write(f"{os.getpid()}\n".encode())
-            file.flush()
         yield
 
 

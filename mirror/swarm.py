@@ -28,6 +28,9 @@ WAIT_MS = 200
 ALERTS = 200_000
 """Alerts that may wait; a volume that completes at once has one a piece, and what does not fit is lost."""
 
+SHOWN = 500
+"""Characters of what a tracker or a server says that a message repeats."""
+
 WANTED = 4
 """libtorrent's ordinary priority."""
 
@@ -460,23 +463,24 @@ class Swarm:
             case lt.tracker_reply_alert():
                 self._tell(alert.handle, Announced(int(alert.num_peers)))
             case lt.tracker_error_alert():
-                self._tell(alert.handle, Trouble("tracker", escape(alert.message())))
+                why = _said(alert.failure_reason) or _said(alert.error.message)  # the tracker's, or that of no answer
+                self._tell(alert.handle, Trouble("tracker", f"{_said(alert.tracker_url)}: {why}"))
             case lt.url_seed_alert():
-                why = alert.error_message() or alert.error.message()  # the server's, or what kept it from answering
-                self._tell(alert.handle, Trouble("web-seed", escape(f"the web seed {alert.server_url()}: {why}")))
+                why = _said(alert.error_message) or _said(alert.error.message)  # the server's, or that of no answer
+                self._tell(alert.handle, Trouble("web-seed", f"the web seed {_said(alert.server_url)}: {why}"))
             case lt.hash_failed_alert():
-                self._tell(alert.handle, Trouble("hash", escape(alert.message())))
+                self._tell(alert.handle, Trouble("hash", _said(alert.message)))
             case lt.file_error_alert():
-                self._tell(alert.handle, Trouble("disk", escape(alert.message())))
+                self._tell(alert.handle, Trouble("disk", _said(alert.message)))
             case lt.torrent_error_alert():
-                self._tell(alert.handle, Trouble("torrent", escape(alert.message())))
+                self._tell(alert.handle, Trouble("torrent", _said(alert.message)))
             case lt.fastresume_rejected_alert():  # it looks for itself now, and hashes what is there
-                self._tell(alert.handle, Trouble("resume", escape(alert.message())))
+                self._tell(alert.handle, Trouble("resume", _said(alert.message)))
             case lt.torrent_removed_alert():
                 if (gone := self._gone.get(alert.handle)) is not None:
                     gone.set()
             case lt.listen_failed_alert() | lt.alerts_dropped_alert():
-                self._troubles.append(escape(alert.message()))
+                self._troubles.append(_said(alert.message))
 
     def _look(self, joined: Joined, state: str) -> None:
         """A seed that is no longer one begins to check what it has, which it may, and to fetch, which it may not."""
@@ -486,6 +490,15 @@ class Swarm:
     def _tell(self, handle: Any, event: Event) -> None:
         if (joined := self._joined.get(handle)) is not None:
             joined.listener(event)
+
+
+def _said(text: Callable[[], str]) -> str:
+    """A text of an alert, safe to show: what a stranger has said in it may be long, and need not be UTF-8."""
+    try:
+        said = text()
+    except UnicodeDecodeError as failure:  # which would be the end of the thread
+        said = failure.object.decode("utf-8", "replace")
+    return escape(said[:SHOWN])
 
 
 def _everybody() -> Any:

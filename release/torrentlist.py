@@ -15,10 +15,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from tagswarm.manifests import magnet, manifest, published, torrentfile, torrentlist
+from tagswarm.manifests import magnet, manifest, published, torrentlist
 from tagswarm.manifests.errors import FormatError, IncompleteBuild
 from tagswarm.manifests.events import Notice, Report
 from tagswarm.manifests.models import Object, Root, VolumeEntry
+from tagswarm.manifests.torrentfile import Torrent
 from tagswarm.manifests.torrentlist import LIST_LIMIT, TORRENTS, TorrentRow
 
 from . import feed
@@ -33,20 +34,45 @@ MAGNETS = "magnets.txt"
 """A magnet link a line, sorted by volume."""
 
 
-def write(work: Work, stage: Stage, volumes: Iterable[VolumeEntry]) -> list[Object]:
+def write(work: Work, stage: Stage, rows: Iterable[TorrentRow]) -> list[Object]:
     """Write the lists of a release into the stage."""
-    added = added_before(work.dataset, None if work.previous is None else work.previous.root)
-    rows = [
-        _row(work.config, volume, listed, manifest.read_object(stage.home(listed.path), listed), added)
-        for volume in sorted(volumes, key=lambda volume: volume.name)
-        for listed in _torrents(volume)
-    ]
+    ordered = sorted(rows, key=lambda row: (row.volume, row.compat))
     folder = published.folder(work.config.release.name)
     return [
-        stage.write(f"{folder}/{TORRENTS}", [torrentlist.render(rows)]),
-        stage.write(f"{folder}/{MAGNETS}", (f"{row.magnet_link}\n".encode() for row in rows if not row.compat)),
-        stage.write(f"{folder}/{FEED}", [feed.render(_channel(work.config), rows)]),
+        stage.write(f"{folder}/{TORRENTS}", [torrentlist.render(ordered)]),
+        stage.write(f"{folder}/{MAGNETS}", (f"{row.magnet_link}\n".encode() for row in ordered if not row.compat)),
+        stage.write(f"{folder}/{FEED}", [feed.render(_channel(work.config), ordered)]),
     ]
+
+
+def row(config: Config, volume: VolumeEntry, listed: Object, torrent: Torrent, added: Mapping[str, date]) -> TorrentRow:
+    """What the lists say of a torrent of a volume, which is `listed` in the root; `added` as of `added_before`."""
+    dataset, links = config.dataset.name, config.torrents
+    return TorrentRow(
+        url=f"{links.web_seeds[0]}{listed.path}" if links.web_seeds else listed.path,
+        top_level_group_name=dataset,
+        group_name=volume.rendition,
+        display_name=PurePosixPath(listed.path).name,
+        added_to_torrents_list_at=added.get(listed.path, config.release.issued),
+        btih=torrent.infohash_v1 or "",
+        magnet_link=magnet.magnet(
+            torrent,
+            display_name=f"{dataset}-{volume.name}",
+            trackers=links.trackers,
+            web_seeds=links.parents(),
+        ),
+        torrent_size=listed.size,
+        num_files=volume.files,
+        data_size=volume.bytes,
+        btih_v2=torrent.infohash_v2,
+        volume=volume.name,
+        rendition=volume.rendition,
+        generation=volume.generation,
+        revision=volume.revision,
+        compat=listed is volume.compat,
+        path=listed.path,
+        sha256=listed.sha256,
+    )
 
 
 def added_before(dataset: Path, root: Root | None) -> dict[str, date]:
@@ -104,36 +130,6 @@ def counted(rows: Iterable[TorrentRow], by_infohash: Mapping[str, TorrentRow]) -
         else row
         for row in rows
     ]
-
-
-def _row(config: Config, volume: VolumeEntry, listed: Object, data: bytes, added: Mapping[str, date]) -> TorrentRow:
-    torrent = torrentfile.parse(data)
-    dataset, links = config.dataset.name, config.torrents
-    return TorrentRow(
-        url=f"{links.web_seeds[0]}{listed.path}" if links.web_seeds else listed.path,
-        top_level_group_name=dataset,
-        group_name=volume.rendition,
-        display_name=PurePosixPath(listed.path).name,
-        added_to_torrents_list_at=added.get(listed.path, config.release.issued),
-        btih=torrent.infohash_v1 or "",
-        magnet_link=magnet.magnet(
-            torrent,
-            display_name=f"{dataset}-{volume.name}",
-            trackers=links.trackers,
-            web_seeds=links.parents(),
-        ),
-        torrent_size=listed.size,
-        num_files=volume.files,
-        data_size=volume.bytes,
-        btih_v2=torrent.infohash_v2,
-        volume=volume.name,
-        rendition=volume.rendition,
-        generation=volume.generation,
-        revision=volume.revision,
-        compat=listed is volume.compat,
-        path=listed.path,
-        sha256=listed.sha256,
-    )
 
 
 def _channel(config: Config) -> feed.Channel:

@@ -24,8 +24,9 @@ from tagswarm.manifests.events import Notice, StepAdvanced, StepFinished, StepSt
 from tagswarm.manifests.models import Object, VolumeEntry
 from tagswarm.manifests.paths import escape
 from tagswarm.manifests.torrentfile import Links, Torrent
+from tagswarm.manifests.torrentlist import TorrentRow
 
-from . import compat, rereading
+from . import compat, rereading, torrentlist
 from .rereading import Listed
 from .stage import Stage
 
@@ -45,6 +46,16 @@ class Linted:
     path: str
     name: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What came of writing all torrents of a release into one archive; each was parsed once for all of it."""
+
+    written: Object
+    rows: list[TorrentRow]
+    """For the lists of the release."""
+    lints: list[Linted]
 
 
 def read(dataset: Path, entry: VolumeEntry) -> Torrent:
@@ -87,11 +98,13 @@ class Torrents:
             self._write_compat(entries, wanted)
         return list(entries.values())
 
-    def bundle(self, volumes: Iterable[VolumeEntry]) -> tuple[Object, list[Linted]]:
-        """Write every torrent, with the trackers and web seeds of this release, into one archive; and lint them."""
+    def bundle(self, volumes: Iterable[VolumeEntry]) -> Bundle:
+        """Write every torrent, with the trackers and web seeds of this release, into one archive; list, lint them."""
+        rows: list[TorrentRow] = []
         lints: list[Linted] = []
         path = f"releases/{self._work.config.release.name}/{BUNDLE}"
-        return self._stage.write(path, codec.compress(_tar(self._linked(volumes, lints)))), lints
+        written = self._stage.write(path, codec.compress(_tar(self._linked(volumes, rows, lints))))
+        return Bundle(written, rows, lints)
 
     # The hybrid torrents.
 
@@ -238,13 +251,18 @@ class Torrents:
 
     # The bundle.
 
-    def _linked(self, volumes: Iterable[VolumeEntry], lints: list[Linted]) -> Iterator[tuple[str, bytes]]:
-        """Name and bytes of every torrent as this release hands it out, sorted by name; `lints` gets what is wrong."""
+    def _linked(
+        self, volumes: Iterable[VolumeEntry], rows: list[TorrentRow], lints: list[Linted]
+    ) -> Iterator[tuple[str, bytes]]:
+        """Name and bytes of every torrent as this release hands it out, sorted by name; the lists are filled."""
+        work = self._work
+        added = torrentlist.added_before(work.dataset, None if work.previous is None else work.previous.root)
         listed = [(item, volume) for volume in volumes for item in (volume.torrent, volume.compat) if item is not None]
         for item, volume in sorted(listed, key=lambda pair: pair[0].path):
             torrent = _parsed(self._stage.home(item.path), item)
             links = replace(torrent.links, trackers=self._ours.trackers, web_seeds=self._ours.web_seeds)
             data = torrentfile.render(torrent.info, _layers(torrent), links)
+            rows.append(torrentlist.row(work.config, volume, item, torrent, added))
             found = torrentlint.lint(torrent, max(item.size, len(data)))
             lints += [Linted(volume.name, item.path, lint.name, lint.detail) for lint in found]
             yield item.path.removeprefix("volumes/"), data

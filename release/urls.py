@@ -5,8 +5,12 @@ Nothing here asks a server.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
+
+_WRITTEN = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
+"""What a URL is written with (RFC 3986)."""
 
 
 def tracker(value: str) -> str:
@@ -42,14 +46,16 @@ def parent(seed: str) -> str:
 
 
 def _check(value: str, schemes: Sequence[str]) -> None:
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError("a URL holds printable ASCII characters only, and no blanks: percent-encode the others")
+    if _WRITTEN.fullmatch(value) is None:
+        raise ValueError(f"{value!r} holds characters that no URL has: percent-encode them")
     parts = urlsplit(value)  # its own ValueError says what is wrong with a host or a port
-    if parts.scheme not in schemes or not parts.hostname:
+    if not value.startswith(tuple(f"{scheme}://" for scheme in schemes)) or not parts.hostname:
         raise ValueError(
             f"{value!r} does not begin with {' or '.join(f'{scheme}://' for scheme in schemes)} and a host"
         )
-    if parts.username is not None or parts.fragment:
+    if "@" in parts.netloc or "#" in value:
         raise ValueError(f"{value!r} holds a user or a fragment; it is published as it stands")
+    if parts.port == 0 or parts.netloc.endswith(":"):
+        raise ValueError(f"{value!r} names no port that anybody can reach")
     if parts.port is None and parts.scheme == "udp":
         raise ValueError(f"{value!r} names no port; udp trackers have no usual one")

@@ -7,6 +7,7 @@ folder of ours gives it the other name. A tree that cannot be written is seeded 
 from __future__ import annotations
 
 import contextlib
+import errno
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +36,8 @@ class Place:
 def place(dataset: Path) -> Iterator[Place]:
     """Hold the lock of the only seeder of a tree, and the folders it needs.
 
-    Where the tree cannot be written, a temporary folder takes the link, and nothing is remembered.
+    Where the tree cannot be written, or a link would lead out of it, a temporary folder takes the link to the dataset,
+    and nothing is remembered.
 
     Raises:
         DestinationLocked: another process seeds the tree.
@@ -43,6 +45,7 @@ def place(dataset: Path) -> Iterator[Place]:
     home = dataset / HOME
     with contextlib.ExitStack() as stack:
         try:
+            _refuse_links(home, home / "swarm")
             stack.enter_context(disk.locked(home / "seed.lock"))
             disk.make_directory(home / "swarm")
         except DestinationLocked as failure:
@@ -51,6 +54,16 @@ def place(dataset: Path) -> Iterator[Place]:
             ) from failure
         except StoreError as failure:
             note = f"{failure.message}; what is verified cannot be remembered, so the next start reads every file again"
-            yield Place(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tagswarm-"))), None, note)
+            with disk.failures("the folder for temporary files"):
+                links = stack.enter_context(tempfile.TemporaryDirectory(prefix="tagswarm-"))
+            yield Place(Path(links), None, note)
         else:
             yield Place(home / "swarm", home / "seed.json")
+
+
+def _refuse_links(*folders: Path) -> None:
+    """What came with a tree from a stranger must not lead what is written here to another place."""
+    for folder in folders:
+        with disk.failures(folder):
+            if folder.is_symlink():
+                raise OSError(errno.ELOOP, "")

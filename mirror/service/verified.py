@@ -88,7 +88,8 @@ class Look:
 def look(dataset: Path, volume: VolumeEntry, manifest: Manifest) -> Look:
     """Ask the disk for every file of a volume."""
     hashed = hashlib.blake2b(digest_size=32)
-    hashed.update(f"{volume.torrent.sha256 if volume.torrent else ''}\n".encode())
+    for torrent in (volume.torrent, volume.compat):  # they were compared with the manifest, too
+        hashed.update(f"{torrent.sha256}\n".encode() if torrent else b"")
     problems: list[Problem] = []
     absent = 0
     folder = str(dataset)

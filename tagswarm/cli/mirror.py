@@ -9,7 +9,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,7 +132,7 @@ def seed(
             output.notes(found.notes)
             with Swarm(settings) as swarm, output.progress() as report:
                 seeder = Seeder(dataset, swarm, home, workers=workers, trackers=trackers, report=told)
-                told.begin(seeder, report, swarm.port)
+                told.begin(seeder, report, swarm.port, settings.listen)
                 if home.note:
                     told(Notice(home.note))
                 seeder.adopt(found, choice, rehash=rehash)
@@ -200,11 +200,14 @@ class _Told:
         except KeyboardInterrupt:
             self._stopped = True
 
-    def begin(self, seeder: Seeder, report: Report, port: int) -> None:
+    def begin(self, seeder: Seeder, report: Report, port: int, listen: Iterable[str]) -> None:
         """Take in what is to be told of, and to whom."""
         self._seeder, self._report = seeder, report
         if port:
             report(Notice(f"peers connect to port {port}", "info", {"port": port}))
+        else:
+            where = ", ".join(listen)
+            report(Notice(f"no peer can connect: {where} cannot be listened on; name another with --listen"))
         if self._live:
             report(StepStarted(STEP, unit="volumes"))
 

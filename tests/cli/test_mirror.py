@@ -191,6 +191,15 @@ def test_one_seeder_a_tree(tree: Path) -> None:
         assert f"(process {found.process.pid})" in ended.stderr
 
 
+def test_an_address_that_cannot_be_listened_on_is_told(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "ALONE", ["--listen", "nodevice:0", *ALONE[2:]])
+    with seeding(tree) as found:
+        told = found.until("notice", level="warning")["message"]
+        assert told.startswith("no peer can connect: nodevice:0 cannot be listened on")
+        found.until("notice", volumes=3)
+        assert found.stop() == 0
+
+
 def test_nothing_that_can_be_seeded_is_an_end(tree: Path) -> None:
     shutil.rmtree(tree / "original")
     for path in [*(tree / "512px").rglob("*.png")][:3]:
@@ -232,9 +241,9 @@ def test_wrong_options_are_named(tree: Path, wrong: tuple[str, str]) -> None:
     ("text", "rate"), [("5MB", 5_000_000), ("800kB", 800_000), ("1.5MiB", 1_572_864), ("77", 77), ("1 GB/s", 10**9)]
 )
 def test_rates(text: str, rate: int) -> None:
-    from tagswarm.cli.session import _Rate
+    from tagswarm.cli.session import Rate
 
-    assert _Rate().convert(text, None, None) == rate
+    assert Rate().convert(text, None, None) == rate
 
 
 @contextmanager

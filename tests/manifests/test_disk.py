@@ -315,6 +315,34 @@ def test_one_run_at_a_time_and_a_dead_one_holds_nothing(tmp_path: Path) -> None:
         pass
 
 
+NO_ROOM = """
+import pathlib, resource, sys
+from tagswarm.manifests import disk
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+with disk.locked(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+"""
+
+
+def test_a_lock_needs_no_room_on_the_disk(tmp_path: Path) -> None:
+    process = start(NO_ROOM, tmp_path / "lock")
+    said, _ = process.communicate(timeout=60)
+    assert (said, process.returncode) == ("held\n", 0)
+
+
+def test_a_lock_is_never_written_through_a_link(tmp_path: Path) -> None:
+    precious, lock = tmp_path / "precious", tmp_path / "tree/lock"
+    precious.write_bytes(b"data")
+    lock.parent.mkdir()
+    for target in (precious, tmp_path / "nothing"):
+        lock.symlink_to(target)
+        with pytest.raises(Unreadable, match="is a symbolic link"), disk.locked(lock):
+            pytest.fail("the lock is a link")
+        lock.unlink()
+    assert precious.read_bytes() == b"data"
+    assert not (tmp_path / "nothing").exists()
+
+
 def test_an_error_inside_a_lock_is_left_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="inner"), disk.locked(tmp_path / "lock"):
         raise OSError("inner")

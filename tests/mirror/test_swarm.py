@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import queue
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import libtorrent as lt
 import pytest
 
-from tagswarm.manifests import infodict, torrentfile
+from tagswarm.manifests import bencode, infodict, torrentfile
 from tagswarm.manifests.digest import digest_bytes
 from tagswarm.manifests.errors import InvalidDocument, TransportError
 from tagswarm.mirror.swarm import Event, Flushed, Had, Settings, Swarm, Trouble
@@ -176,6 +180,48 @@ def test_a_port_that_is_taken_is_told(tree: Tree) -> None:
                 break
             time.sleep(0.05)
         assert any(str(first.port) in trouble for trouble in second.troubles())
+
+
+@contextmanager
+def answering(body: bytes) -> Iterator[str]:
+    """A tracker that says the same to everybody."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/announce"
+        finally:
+            server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "said", [b"\xff\xfe\xfd", b"\x1b[31mred\r\n\xe2\x80\xae", b"A" * 5000], ids=["bytes", "escapes", "long"]
+)
+def test_whatever_a_tracker_says_is_safe_to_show_and_ends_nothing(tree: Tree, tmp_path: Path, said: bytes) -> None:
+    [torrent] = tree.torrents.values()
+    heard = Listener()
+    with answering(bencode.encode({b"failure reason": said})) as url, loopback() as swarm, loopback() as seed:
+        joined = swarm.join(torrent, tmp_path, heard, trackers=[url])
+        trouble = heard.until(Trouble)
+        assert isinstance(trouble, Trouble)
+        assert trouble.kind == "tracker"
+        assert trouble.detail.startswith(f"{url}: ")
+        assert trouble.detail.isprintable()
+        assert len(trouble.detail) < 1_000
+        seeding(seed, tree)
+        joined.add_peer(*peer(seed))
+        heard.until(Had)  # what comes after it is heard too
+        swarm.leave(joined)
 
 
 @pytest.mark.parametrize("version", ["hybrid", "v2"])

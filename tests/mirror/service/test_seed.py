@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from tagswarm.manifests import infodict, manifest, published, torrentfile
 from tagswarm.manifests.digest import digest_bytes
-from tagswarm.manifests.errors import DestinationLocked
+from tagswarm.manifests.errors import DestinationLocked, StoreError
 from tagswarm.manifests.events import Event, Notice, StepAdvanced, StepFinished, StepStarted
 from tagswarm.manifests.infodict import Hashed
 from tagswarm.manifests.models import VolumeEntry, Withdrawal
@@ -407,6 +408,35 @@ def test_a_tree_that_cannot_be_written_is_seeded_and_not_remembered(tree: Path, 
             assert all(each.whole for each in fetch(tree, volumes(tree), swarm.port, tmp_path / "copy"))
         assert told.read == sum(volume.bytes for volume in volumes(tree))
     assert (tree / ".tagswarm").read_bytes() == b""
+
+
+@pytest.mark.parametrize("planted", [".tagswarm", ".tagswarm/swarm", ".tagswarm/seed.lock"])
+def test_links_that_came_with_a_tree_lead_nowhere(tree: Path, tmp_path: Path, planted: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    name = published.establish(tree).root.dataset.name
+    for precious in (name, "seed.lock", "seed.json"):
+        (outside / precious).write_bytes(b"precious")
+    shutil.rmtree(tree / ".tagswarm", ignore_errors=True)
+    link = tree / planted
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(outside / "seed.lock" if planted.endswith("lock") else outside)
+    with seeder(tree) as (found, swarm):
+        found.adopt(published.establish(tree), Choice())
+        assert all(each.whole for each in fetch(tree, volumes(tree), swarm.port, tmp_path / "copy"))
+    assert {path.name: path.read_bytes() for path in outside.iterdir()} == dict.fromkeys(
+        (name, "seed.lock", "seed.json"), b"precious"
+    )
+
+
+def test_where_not_even_a_link_can_be_made_it_is_told(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(tree / ".tagswarm", ignore_errors=True)
+    (tree / ".tagswarm").write_bytes(b"")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nothing"))
+    with pytest.raises(StoreError, match="folder for temporary files"), place(tree):
+        pass
 
 
 def test_a_state_that_can_no_longer_be_written_costs_only_the_memory(tree: Path) -> None:

@@ -109,6 +109,8 @@ def test_another_torrent_of_the_same_files_is_looked_at_again(publisher: Publish
     assert volume.torrent is not None
     other = volume.model_copy(update={"torrent": volume.torrent.model_copy(update={"sha256": "0" * 64})})
     assert seen(publisher, volume).fingerprint != seen(publisher, other).fingerprint
+    compat = volume.model_copy(update={"compat": volume.torrent})
+    assert seen(publisher, volume).fingerprint != seen(publisher, compat).fingerprint
 
 
 @pytest.mark.parametrize(
