@@ -19,7 +19,7 @@ from tagswarm.manifests import tables
 
 from .columns import Mask
 from .format import FIELDS, TEXTS
-from .packing import Numbers, pack, pack_texts, seal
+from .packing import Numbers, pack, pack_texts
 from .posts import Place
 from .vocabulary import folded
 
@@ -80,7 +80,7 @@ class Annotations:
                 for kind in kinds:
                     counts[kind][own] += 1
                 number += 1
-                yield number, site, key, name or "", category or "", bool(deleted), seal(pack(posts))
+                yield number, site, key, name or "", category or "", bool(deleted), pack(posts)
         self.columns.update((name, (values, None)) for name, values in counts.items())
 
     def texts(self) -> Iterator[tuple[str, bytes]]:
@@ -113,7 +113,7 @@ class Annotations:
             taken = texts.take(pa.array(order[part]))
             fields = zip(*(pc.fill_null(column, "").to_pylist() for column in taken.columns), strict=True)
             flat = [text for row in fields for text in row]
-            yield seal(pack(posts[part]) + pack(active[part].astype(np.int64)) + pack_texts(flat))
+            yield pack(posts[part]) + pack(active[part].astype(np.int64)) + pack_texts(flat)
 
     def _posts(self, rows: Any) -> tuple[Numbers, npt.NDArray[np.intp]]:
         """The ordinals of the rows whose posts the release has, and which rows these are."""

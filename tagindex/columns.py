@@ -15,7 +15,7 @@ from pyroaring import BitMap
 from .bitmaps import from_ordinals
 from .format import CHUNK
 from .late import np, npt
-from .packing import Directory, pack, seal
+from .packing import Directory, pack
 
 Mask: TypeAlias = "npt.NDArray[np.bool_]"
 
@@ -56,9 +56,9 @@ class Containers:
 
 
 def bytes_of(posts: BitMap) -> bytes:
-    """The sealed portable form of a set."""
+    """The portable form of a set."""
     posts.run_optimize()
-    return seal(posts.serialize())
+    return posts.serialize()
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ class NumberColumn:
         self._present.append(len(values))
         self._low.append(int(values.min()) if len(values) else 0)
         self._high.append(int(values.max()) if len(values) else 0)
-        return seal(pack(values)) if len(values) else None
+        return pack(values) if len(values) else None
 
     @property
     def present(self) -> int:
@@ -93,6 +93,6 @@ class NumberColumn:
         return (min(low for low, _, _ in pairs), max(high for _, high, _ in pairs)) if pairs else (None, None)
 
     def directory(self) -> bytes:
-        """The sealed directory of the chunks."""
+        """The directory of the chunks."""
         low, high, present = (np.array(row, np.int64) for row in (self._low, self._high, self._present))
-        return seal(Directory(low, high, present).pack())
+        return Directory(low, high, present).pack()

@@ -14,7 +14,7 @@ PAGE = 8_192
 """Bytes of a page: the lists are long and read whole, but a small index should stay small."""
 CHUNK = 1 << 16
 """Posts of a chunk of a column: one container of a Roaring bitmap."""
-SEGMENT = 1 << 20
+SEGMENT = 1 << 17
 """A segment of posting lists ends with the list that makes it this many bytes, or more."""
 LISTED = 1_024
 """A tag of at most this many posts has a list of gaps, any other one a Roaring bitmap."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 
 from pyroaring import BitMap
@@ -14,7 +13,7 @@ from .format import LISTED
 from .late import np, npt
 from .opened import Opened, told
 from .packing import Numbers
-from .postings import COUNT, ENTRY, decode, read_segment, ungap
+from .postings import NUMBER, decode, read_segment, ungap
 from .store import Ordinals, TagRow
 from .vocabulary import plain
 
@@ -31,22 +30,20 @@ class Members(Opened):
         if row is None:
             raise InvalidDocument(f"the index has no posts of the tag {tag.name}")
         place = tag.key - row[0]
-        with self.database.blobopen("posting", "data", row[0], readonly=True) as blob:
-            (count,) = COUNT.unpack(blob.read(COUNT.size))
+        with self.database.blob_open("main", "posting", "data", row[0], writeable=False) as blob:
+            (count,) = NUMBER.unpack(blob.read(NUMBER.size))
             if place >= count:
                 raise InvalidDocument(f"the index has no posts of the tag {tag.name}")
             skipped = max(place - 1, 0)
-            blob.seek(COUNT.size + skipped * ENTRY.size)
-            head = blob.read(ENTRY.size * (place - skipped + 1))
-            end, checksum = ENTRY.unpack_from(head, len(head) - ENTRY.size)
-            start = ENTRY.unpack_from(head)[0] if place else 0
-            at = COUNT.size + count * ENTRY.size + start
-            if not start <= end <= len(blob) - COUNT.size - count * ENTRY.size:
+            blob.seek(NUMBER.size * (1 + skipped))
+            head = blob.read(NUMBER.size * (place - skipped + 1))
+            (end,) = NUMBER.unpack_from(head, len(head) - NUMBER.size)
+            start = NUMBER.unpack_from(head)[0] if place else 0
+            lists = NUMBER.size * (1 + count)
+            if not start <= end <= blob.length() - lists:
                 raise InvalidDocument(f"the posts of the tag {tag.name} are damaged")
-            blob.seek(at)
+            blob.seek(lists + start)
             data = blob.read(end - start)
-        if zlib.crc32(data) != checksum:
-            raise InvalidDocument(f"the posts of the tag {tag.name} are damaged")
         return decode(data, tag.count)
 
     @told

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
+import apsw
 from pyroaring import BitMap
 
 from tagswarm.manifests.errors import InvalidDocument
@@ -14,7 +14,7 @@ from .columns import Containers, Mask
 from .format import CHUNK, CHUNKS_PER_COLUMN
 from .late import np
 from .opened import Opened, told
-from .packing import Directory, Numbers, unpack, unseal
+from .packing import Directory, Numbers, unpack
 from .store import Ordinals
 
 _NULLS = "SELECT nulls FROM number WHERE column = ?"
@@ -24,7 +24,7 @@ _TEXT_NULLS = "SELECT posts FROM nulls WHERE column = ?"
 class ColumnReader(Opened):
     """The numbers of posts."""
 
-    def __init__(self, path: Path, database: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, database: apsw.Connection) -> None:
         """Take an open database."""
         super().__init__(path, database)
         self._nulls: dict[str, BitMap] = {}
@@ -55,7 +55,7 @@ class ColumnReader(Opened):
         return self._directories[column]
 
     def _unpacked(self, blob: bytes, column: str) -> Directory:
-        found = Directory.unpack(unseal(blob, f"the column {column}"))
+        found = Directory.unpack(memoryview(blob))
         chunks = -(-self.size // CHUNK)
         if not len(found.low) == len(found.high) == len(found.present) == chunks:
             raise InvalidDocument(f"the column {column} does not have {chunks} chunks")
@@ -68,7 +68,7 @@ class ColumnReader(Opened):
         ).fetchone()
         if row is None:
             raise InvalidDocument(f"the column {column} has no chunk {number}")
-        return unpack(unseal(row[0], f"chunk {number} of the column {column}"))
+        return unpack(row[0])
 
     def _has(self, column: str, number: int, present: int) -> Mask:
         """Which posts of a chunk have a number."""

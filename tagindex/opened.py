@@ -1,32 +1,31 @@
 """An open index file: what is wrong with it is told here, and what it says of itself.
 
-Opening reads the header and one small table. Whatever reading a damaged part raises becomes one of our errors, with
-the file and what to do. Nothing here answers a question about posts.
+Opening reads the header, the checksums of the pages and one small table. Whatever reading a damaged part raises becomes
+one of our errors, with the file and what to do. Nothing here answers a question about posts.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import struct
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
-from urllib.parse import quote
 
+import apsw
 from pyroaring import BitMap
 
 from tagswarm.manifests import disk
-from tagswarm.manifests.errors import DigestMismatch, InvalidDocument, TagswarmError, UnsupportedVersion
+from tagswarm.manifests.errors import DigestMismatch, InvalidDocument, UnsupportedVersion
 from tagswarm.manifests.records import RatingScheme
 
+from . import pages
 from .format import APPLICATION_ID, FORMAT, VERSION
-from .packing import unseal
 
 _HINT = "Fetch the index again, or build the release again; `tagswarm release verify` finds every damaged file."
 _MAGIC = b"SQLite format 3\0"
-_FOREIGN = (sqlite3.Error, InvalidDocument, struct.error, ValueError, OverflowError, IndexError, TypeError)
+_FOREIGN = (apsw.Error, InvalidDocument, struct.error, ValueError, OverflowError, IndexError, TypeError)
 """What reading a damaged part may raise."""
 
 P = ParamSpec("P")
@@ -42,7 +41,7 @@ def told(method: Callable[Concatenate[Some, P], T]) -> Callable[Concatenate[Some
         try:
             return method(self, *args, **kwargs)
         except _FOREIGN as failure:
-            raise self.damaged(failure) from failure
+            raise _damaged(self.path, failure) from failure
 
     return wrapped
 
@@ -50,7 +49,7 @@ def told(method: Callable[Concatenate[Some, P], T]) -> Callable[Concatenate[Some
 class Opened:
     """An index that is open; a context manager."""
 
-    def __init__(self, path: Path, database: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, database: apsw.Connection) -> None:
         """Take an open database; `open` makes one."""
         self.path = path
         self.database = database
@@ -70,22 +69,16 @@ class Opened:
             size = file.seek(0, 2)
         _check_header(path, header, size)
         try:
-            name = quote(str(path.absolute()), errors="surrogateescape")
-            database = sqlite3.connect(
-                f"file:{name}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
-            )
-        except sqlite3.Error as failure:
-            raise InvalidDocument(f"{path}: {failure}", hint=_HINT) from failure
+            database = pages.connect(path)
+        except _FOREIGN as failure:
+            raise _damaged(path, failure) from failure
         try:
             index = cls(path, database)
             index._check_facts()
-        except _FOREIGN as failure:
+        except BaseException as failure:
             database.close()
-            if isinstance(failure, InvalidDocument):
-                raise
-            raise InvalidDocument(f"{path}: {failure}", hint=_HINT) from failure
-        except BaseException:
-            database.close()
+            if isinstance(failure, _FOREIGN):
+                raise _damaged(path, failure) from failure
             raise
         return index
 
@@ -101,12 +94,6 @@ class Opened:
             raise InvalidDocument(
                 f"{self.path}: the facts of the index are damaged: {failure}", hint=_HINT
             ) from failure
-
-    def damaged(self, failure: Exception) -> TagswarmError:
-        """What is told of a failure."""
-        if isinstance(failure, InvalidDocument) and failure.hint == _HINT:  # said already
-            return failure
-        return InvalidDocument(f"{self.path}: {failure}", hint=_HINT)
 
     def close(self) -> None:
         """Close the file."""
@@ -162,9 +149,16 @@ class Opened:
 
     def _bitmap(self, blob: bytes, what: str) -> BitMap:
         try:
-            return BitMap.deserialize(bytes(unseal(blob, f"the set of {what}")))
+            return BitMap.deserialize(blob)
         except (ValueError, TypeError) as failure:
             raise InvalidDocument(f"the set of {what}: {failure}") from failure
+
+
+def _damaged(path: Path, failure: Exception) -> InvalidDocument:
+    """What is told of a failure."""
+    if isinstance(failure, InvalidDocument) and failure.hint == _HINT:  # said already
+        return failure
+    return InvalidDocument(f"{path}: {failure}", hint=_HINT)
 
 
 def _check_header(path: Path, header: bytes, size: int) -> None:
@@ -178,7 +172,6 @@ def _check_header(path: Path, header: bytes, size: int) -> None:
     version = int.from_bytes(header[60:64], "big")
     if version != VERSION:
         raise UnsupportedVersion(f"{path}: version {version} of the index, this program reads {VERSION}")
-    page = int.from_bytes(header[16:18], "big")
-    expected = (65_536 if page == 1 else page) * int.from_bytes(header[28:32], "big")
+    expected = pages.size_of(header)
     if size != expected:
         raise InvalidDocument(f"{path}: {size} bytes long, but should have {expected}", hint=_HINT)

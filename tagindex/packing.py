@@ -1,4 +1,4 @@
-"""The parts a blob of the index is made of: whole numbers in few bits, texts, and a checksum before each blob.
+"""The parts a blob of the index is made of: whole numbers in few bits, and texts.
 
 A reader needs numpy and zlib for it; every layout is in docs/reference/formats/index.md. Nothing here knows what the
 numbers and texts mean.
@@ -21,29 +21,11 @@ _Bits: TypeAlias = "npt.NDArray[np.uint64]"
 
 _HEADER = struct.Struct("<IBBxxIqqQ")  # count, width, delta, exceptions, base, low, step
 _WIDTHS = (0, 1, 2, 4, *range(8, 65, 8))
-_CHECKSUM = struct.Struct("<I")
 LEVEL = 6
 """Of zlib for texts."""
 MOST = 1 << 26
 """Numbers of a blob, and `MOST_TEXT` bytes of its texts: far more than any has."""
 MOST_TEXT = 1 << 30
-
-
-def seal(data: bytes) -> bytes:
-    """Put the CRC-32 of a blob before it."""
-    return _CHECKSUM.pack(zlib.crc32(data)) + data
-
-
-def unseal(blob: bytes, what: str) -> memoryview:
-    """Check the CRC-32 of a blob and take it off.
-
-    Raises:
-        InvalidDocument: the blob is damaged.
-    """
-    view = memoryview(blob)
-    if len(view) < _CHECKSUM.size or _CHECKSUM.unpack_from(view)[0] != zlib.crc32(view[_CHECKSUM.size :]):
-        raise InvalidDocument(f"{what} is damaged")
-    return view[_CHECKSUM.size :]
 
 
 def pack(numbers: npt.NDArray[np.integer]) -> bytes:

@@ -7,8 +7,8 @@ UTF-8; an absent value is `~`. Rows follow each other in the order of the primar
 from __future__ import annotations
 
 import hashlib
-import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol
 
 from .format import TABLES
 
@@ -16,7 +16,14 @@ KEYS = {"alias": "name, target", "implication": "antecedent, consequent", "word"
 """Where the primary key is more than the first column."""
 
 
-def digests(database: sqlite3.Connection, tables: Sequence[str] = TABLES) -> Iterator[tuple[str, str]]:
+class Database(Protocol):
+    """A connection of whichever library."""
+
+    def execute(self, statement: str, /) -> Iterable[tuple[Any, ...]]:
+        """The rows of a statement."""
+
+
+def digests(database: Database, tables: Sequence[str] = TABLES) -> Iterator[tuple[str, str]]:
     """Yield the name and the SHA-256, in hex, of each part, or of these."""
     for table in tables:
         state = hashlib.sha256()

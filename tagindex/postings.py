@@ -1,8 +1,8 @@
 """Posting lists: the ordinals of the posts of a tag, and the segments that many lists lie in.
 
 A tag of few posts has a list of gaps, any other one a portable Roaring bitmap; the number of posts, which the
-dictionary holds, tells which. A segment holds the lists of consecutive tags: how many there are, then where each ends
-and its CRC-32, then the lists.
+dictionary holds, tells which. A segment holds the lists of consecutive tags: how many there are, then where each ends,
+then the lists.
 
 Nothing here opens a file; the layouts are in docs/reference/formats/index.md.
 """
@@ -10,9 +10,9 @@ Nothing here opens a file; the layouts are in docs/reference/formats/index.md.
 from __future__ import annotations
 
 import struct
-import zlib
 from array import array
 from collections.abc import Iterator
+from itertools import pairwise
 
 from pyroaring import BitMap
 
@@ -23,9 +23,8 @@ from .format import LISTED, SEGMENT
 from .late import np, npt
 from .store import Ordinals
 
-COUNT = struct.Struct("<I")
-ENTRY = struct.Struct("<II")
-"""Of the directory of a segment: where a list ends, counted from the first list, and its CRC-32."""
+NUMBER = struct.Struct("<I")
+"""Of the directory of a segment: how many lists there are, and where each ends, counted from the first list."""
 
 
 def encode(ordinals: Ordinals) -> bytes:
@@ -153,33 +152,28 @@ class Segments:
         """Yield what is left."""
         if not self._lists:
             return
-        end, directory = 0, [COUNT.pack(len(self._lists))]
+        end, directory = 0, [NUMBER.pack(len(self._lists))]
         for data in self._lists:
             end += len(data)
-            directory.append(ENTRY.pack(end, zlib.crc32(data)))
+            directory.append(NUMBER.pack(end))
         yield self._first, b"".join((*directory, *self._lists))
         self._first, self._lists, self._size = self._next, [], 0
 
 
 def read_segment(data: bytes) -> list[memoryview]:
-    """Cut a segment into its lists, each checked.
+    """Cut a segment into its lists.
 
     Raises:
-        InvalidDocument: the segment is damaged.
+        InvalidDocument: the segment is none.
     """
     view = memoryview(data)
     try:
-        (count,) = COUNT.unpack_from(view)
-        at = COUNT.size + count * ENTRY.size
-        lists, start = [], at
-        for end, checksum in ENTRY.iter_unpack(view[COUNT.size : at]):
-            part = view[start : at + end]
-            if zlib.crc32(part) != checksum:
-                raise InvalidDocument("a posting list is damaged")
-            lists.append(part)
-            start = at + end
+        (count,) = NUMBER.unpack_from(view)
+        at = NUMBER.size * (1 + count)
+        ends = [end for (end,) in NUMBER.iter_unpack(view[NUMBER.size : at])]
     except struct.error as failure:
         raise InvalidDocument("a segment of posting lists is damaged") from failure
-    if len(lists) != count or start != len(view):
+    borders = [0, *ends]
+    if len(ends) != count or borders != sorted(borders) or at + borders[-1] != len(view):
         raise InvalidDocument("a segment of posting lists is damaged")
-    return lists
+    return [view[at + start : at + end] for start, end in pairwise(borders)]

@@ -24,7 +24,7 @@ from .bitmaps import from_ordinals
 from .columns import Mask, NumberColumn
 from .dictionary import Dictionary
 from .format import CHUNK, SOURCES
-from .packing import Numbers, pack, pack_texts, seal
+from .packing import Numbers, pack, pack_texts
 from .pairs import Pairs
 from .store import FLAGS, NUMBERS, WORDS
 
@@ -201,7 +201,7 @@ class Scan:
             held = np.flatnonzero(~null[start : start + SOURCES])
             if len(held):
                 texts = part.drop_null().to_pylist()
-                yield (first + start) // SOURCES, seal(pack(held) + pack_texts(texts))
+                yield (first + start) // SOURCES, pack(held) + pack_texts(texts)
 
     def md5s(self) -> Iterator[tuple[int, bytes]]:
         """Yield the MD5s by their first byte, sorted: the ordinals of the posts, and the other 15 bytes of each."""
@@ -213,7 +213,7 @@ class Scan:
         firsts = (digests[order, 0] >> np.uint64(56)).astype(np.uint8)
         for first, mine in zip(*_groups(firsts, order), strict=True):
             rest = np.ascontiguousarray(digests[mine]).view(np.uint8).reshape(-1, 16)[:, 1:]
-            yield int(first), seal(pack(holders[mine]) + rest.tobytes())
+            yield int(first), pack(holders[mine]) + rest.tobytes()
 
 
 def _groups(

@@ -17,7 +17,7 @@ from .late import np, npt
 from .members import Members
 from .numbers import ColumnReader
 from .opened import told
-from .packing import Numbers, unpack, unpack_from, unpack_texts, unseal
+from .packing import Numbers, unpack, unpack_from, unpack_texts
 from .store import PoolRow, Text
 from .vocabulary import Names, folded
 
@@ -62,7 +62,7 @@ class Index(Names, Members, ColumnReader):
         row = self.database.execute("SELECT data FROM source WHERE block = ?", (block,)).fetchone()
         if row is None:
             return []
-        view = unseal(row[0], f"block {block} of the sources")
+        view = memoryview(row[0])
         places, at = unpack_from(view)
         texts = unpack_texts(view[at:])
         if len(texts) != len(places):
@@ -77,8 +77,8 @@ class Index(Names, Members, ColumnReader):
     @told
     def _pool(self, number: int) -> PoolRow:
         statement = "SELECT id, name, category, deleted, posts FROM pool WHERE number = ?"
-        key, name, category, deleted, posts = self.database.execute(statement, (number,)).fetchone()
-        return PoolRow(key, name, category, bool(deleted), unpack(unseal(posts, f"the pool {key}")).tolist())
+        ((key, name, category, deleted, posts),) = self.database.execute(statement, (number,))
+        return PoolRow(key, name, category, bool(deleted), unpack(posts).tolist())
 
     def texts(self, table: str) -> Iterator[Text]:
         """Every text of `notes`, `comments` or `artist_commentaries`, sorted by post."""
@@ -87,7 +87,7 @@ class Index(Names, Members, ColumnReader):
 
     @told
     def _block(self, number: int, table: str) -> list[Text]:
-        (data,) = self.database.execute("SELECT data FROM text WHERE number = ?", (number,)).fetchone()
+        ((data,),) = self.database.execute("SELECT data FROM text WHERE number = ?", (number,))
         return list(_texts(data, FIELDS[table], table))
 
     @told
@@ -99,13 +99,13 @@ class Index(Names, Members, ColumnReader):
         """The posts whose `uploader` or `approver` has this name, in any case."""
         found = BitMap()
         rows = self.database.execute("SELECT site, id FROM user WHERE folded = ? ORDER BY site, id", (folded(name),))
-        for site, number in rows.fetchall():
+        for site, number in rows:
             found |= self.between(f"{column}_id", number, number) & self.word("site", site)
         return found
 
 
 def _digests(data: bytes) -> tuple[Numbers, npt.NDArray[np.uint8]]:
-    view = unseal(data, "the list of MD5s")
+    view = memoryview(data)
     ordinals, at = unpack_from(view)
     rest = np.frombuffer(view[at:], np.uint8)
     if len(rest) != 15 * len(ordinals):
@@ -114,7 +114,7 @@ def _digests(data: bytes) -> tuple[Numbers, npt.NDArray[np.uint8]]:
 
 
 def _texts(data: bytes, fields: int, table: str) -> Iterator[Text]:
-    view = unseal(data, f"a block of {table}")
+    view = memoryview(data)
     posts, at = unpack_from(view)
     active, more = unpack_from(view[at:])
     texts = unpack_texts(view[at + more :])

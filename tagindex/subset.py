@@ -105,27 +105,31 @@ class Subset:
 
     __hash__ = None  # type: ignore[assignment] # as sets have none
 
-    def __and__(self, other: Subset) -> Subset:
+    def __and__(self, other: Subset) -> Self:
         """The posts of both, in the order of the left."""
         return self._kept(self.posts & self._own(other).posts)
 
-    def __sub__(self, other: Subset) -> Subset:
+    def __sub__(self, other: Subset) -> Self:
         """The posts of the left that the right lacks, in the order of the left."""
         return self._kept(self.posts - self._own(other).posts)
 
-    def __or__(self, other: Subset) -> Subset:
+    def __or__(self, other: Subset) -> Self:
         """The posts of either, the newest ids first."""
-        return Subset(self._store, self.posts | self._own(other).posts)
+        return self._made(self.posts | self._own(other).posts)
 
     def _own(self, other: Subset) -> Subset:
         if other._store is not self._store:
             raise QueryError("two subsets of different collections have nothing in common", hint="Open one release.")
         return other
 
-    def _kept(self, posts: BitMap) -> Subset:
-        subset = Subset(self._store, posts)
-        subset._arranged = lambda: self.ordinals[np.isin(self.ordinals, to_ordinals(posts))]
-        return subset
+    def _made(self, posts: BitMap, ordinals: Ordinals | None = None) -> Self:
+        """Other posts of the same collection."""
+        return type(self)(self._store, posts, ordinals)
+
+    def _kept(self, posts: BitMap) -> Self:
+        kept = self._made(posts)
+        kept._arranged = lambda: self.ordinals[np.isin(self.ordinals, to_ordinals(posts))]  # noqa: SLF001 - one of these
+        return kept
 
     def _in_order(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """What goes along the ordinals, put in the order of the subset."""
@@ -135,13 +139,13 @@ class Subset:
         """Ids of the posts in their order."""
         return self._in_order(self._store.values("id", self.posts)[0])
 
-    def sample(self, n: int, seed: int = 0) -> Subset:
+    def sample(self, n: int, seed: int = 0) -> Self:
         """At most `n` posts drawn at random, in the order of the draw.
 
         The same seed draws the same posts of the same subset on every machine, and fewer are the first of more.
         """
         ordinals = random_order(self.posts, self._store, seed, n)
-        return Subset(self._store, from_ordinals(ordinals), ordinals)
+        return self._made(from_ordinals(ordinals), ordinals)
 
     def to_arrow(self, columns: Sequence[str] = ("site", "id")) -> Any:
         """Columns of the posts as an Arrow table, in the order of the subset.

@@ -19,7 +19,7 @@ from tagswarm.manifests import disk
 from tagswarm.manifests.errors import DiskFull, StoreError, TagswarmError, Unreadable
 from tagswarm.manifests.events import Report, StepAdvanced, StepFinished, StepStarted, silent
 
-from . import parts
+from . import pages, parts
 from .annotations import Annotations, sizes
 from .columns import Mask, NumberColumn, bytes_of
 from .dictionary import Dictionary, relations, spelling
@@ -80,6 +80,7 @@ def add_files(index: Path, out: Path, files: Mapping[str, Iterable[tuple[str, in
     with _aside(out) as aside:
         with disk.failures(aside):
             shutil.copyfile(index, aside)
+        pages.detach(aside)
         with _database(aside) as database:
             database.execute("BEGIN EXCLUSIVE")
             (last,) = database.execute("SELECT max(key) FROM number").fetchone()
@@ -113,6 +114,7 @@ def _aside(out: Path) -> Iterator[Path]:
     disk.remove(aside)
     try:
         yield aside
+        pages.attach(aside)
         disk.rename(aside, out)
     except BaseException:
         disk.remove(aside)

@@ -23,6 +23,8 @@ from tagswarm.tagindex.reader import Index
 from tagswarm.tagindex.spelling import signature
 from tests.tagindex.test_index import ALIASES, IMPLICATIONS, post, write
 
+PROGRAM = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -67,11 +69,6 @@ def database(path: Path) -> Iterator[sqlite3.Connection]:
 def index(path: Path) -> Iterator[Index]:
     with Index.open(path) as opened:
         yield opened
-
-
-def checked(blob: bytes) -> bytes:
-    assert int.from_bytes(blob[:4], "little") == zlib.crc32(blob[4:])
-    return blob[4:]
 
 
 def numbers(data: bytes) -> tuple[list[int], bytes]:
@@ -130,46 +127,61 @@ def test_every_table_and_its_key_are_on_the_page(repository: Path, database: sql
             assert facts.fetchone() == (state.hexdigest(),)
 
 
+def run(program: str, folder: Path, *words: str) -> str:
+    (folder / "example.py").write_text(program)
+    command = [sys.executable, str(folder / "example.py"), *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_the_page_finds_a_damaged_page(repository: Path, tmp_path: Path, path: Path) -> None:
+    program = PROGRAM.findall((repository / "docs/reference/formats/index.md").read_text())[0]
+    content = bytearray(path.read_bytes())
+    assert len(content) % 8_196 == 4
+    assert run(program, tmp_path, str(path)) == "whole\n"
+    for at in (20_000, len(content) - 5, len(content) - 1):
+        content[at] ^= 1
+        (tmp_path / "index.sqlite").write_bytes(content)
+        assert run(program, tmp_path, str(tmp_path / "index.sqlite")) == "damaged\n"
+        content[at] ^= 1
+
+
 @pytest.mark.parametrize("name", ["1girl", "tag_0", "tag_89"])
 def test_the_example_of_the_page_reads_the_posts_of_a_tag(
     repository: Path, tmp_path: Path, path: Path, index: Index, name: str
 ) -> None:
     page = (repository / "docs/reference/formats/index.md").read_text()
-    (program,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    (tmp_path / "example.py").write_text(program)
-    ran = subprocess.run(
-        [sys.executable, str(tmp_path / "example.py"), str(path), name], check=True, capture_output=True, text=True
-    )
     tag = index.tag(name)
     assert tag is not None
-    assert [int(word) for word in ran.stdout.split()] == list(index.posting(tag))
+    assert [int(word) for word in run(PROGRAM.findall(page)[1], tmp_path, str(path), name).split()] == list(
+        index.posting(tag)
+    )
     assert (tag.count > 1_024) == (name == "1girl")
 
 
 def test_sets_are_portable_bitmaps(database: sqlite3.Connection, index: Index) -> None:
     for column, value, count, posts in database.execute("SELECT * FROM word"):
-        found = pyroaring.BitMap.deserialize(checked(posts))
+        found = pyroaring.BitMap.deserialize(posts)
         assert len(found) == count
         assert found == index.word(column, value)
     for column, count, posts in database.execute("SELECT * FROM flag"):
-        assert len(index.flag(column)) == count == len(pyroaring.BitMap.deserialize(checked(posts)))
+        assert len(index.flag(column)) == count == len(pyroaring.BitMap.deserialize(posts))
     for column, posts in database.execute("SELECT * FROM nulls"):
-        assert index.nulls(column) == pyroaring.BitMap.deserialize(checked(posts))
+        assert index.nulls(column) == pyroaring.BitMap.deserialize(posts)
 
 
 def test_columns_of_numbers(database: sqlite3.Connection, index: Index) -> None:
     rows = database.execute("SELECT * FROM number").fetchall()
     assert {"id", "score", "uploader_id", "tag_count", "note_count", "pool_count"} <= {row[0] for row in rows}
     for column, key, low, high, present, nulls, chunks in rows:
-        null = pyroaring.BitMap.deserialize(checked(nulls))
-        least, rest = numbers(checked(chunks))
+        null = pyroaring.BitMap.deserialize(nulls)
+        least, rest = numbers(chunks)
         most, rest = numbers(rest)
         held, rest = numbers(rest)
         assert (rest, len(least), sum(held)) == (b"", -(-index.size // 65_536), present)
         values: list[int] = []
         for chunk in range(len(least)):
             found = database.execute("SELECT data FROM chunk WHERE key = ?", (key * 2**24 + chunk,)).fetchone()
-            part, rest = numbers(checked(found[0])) if found else ([], b"")
+            part, rest = numbers(found[0]) if found else ([], b"")
             assert (rest, len(part)) == (b"", held[chunk])
             assert (min(part, default=0), max(part, default=0)) == (least[chunk], most[chunk])
             values += part
@@ -182,21 +194,21 @@ def test_columns_of_numbers(database: sqlite3.Connection, index: Index) -> None:
 def test_md5s_sources_pools_texts_and_users(database: sqlite3.Connection, index: Index) -> None:
     digests: list[str | None] = [None] * index.size
     for first, data in database.execute("SELECT first, data FROM md5"):
-        ordinals, rest = numbers(checked(data))
+        ordinals, rest = numbers(data)
         for place, ordinal in enumerate(ordinals):
             digests[ordinal] = bytes([first, *rest[15 * place : 15 * place + 15]]).hex()
     assert digests == index.md5s(pyroaring.BitMap(range(index.size)))
     sources: list[tuple[int, str]] = []
     for block, data in database.execute("SELECT block, data FROM source ORDER BY block"):
-        places, rest = numbers(checked(data))
+        places, rest = numbers(data)
         sources += zip([block * 8_192 + place for place in places], texts(rest), strict=True)
     assert sources == list(index.sources())
     (pool,) = database.execute("SELECT posts FROM pool").fetchone()
-    assert numbers(checked(pool)) == ([2, 1, 899], b"")
+    assert numbers(pool) == ([2, 1, 899], b"")
     for kind, fields in (("notes", 1), ("artist_commentaries", 4)):
         found: list[Any] = []
         for (data,) in database.execute("SELECT data FROM text WHERE kind = ? ORDER BY number", (kind,)):
-            posts, rest = numbers(checked(data))
+            posts, rest = numbers(data)
             active, rest = numbers(rest)
             parts = zip(*[iter(texts(rest))] * fields, strict=True)
             found += zip(posts, parts, map(bool, active), strict=True)
@@ -210,7 +222,7 @@ def test_signatures_have_the_bits_of_the_page(repository: Path, database: sqlite
     found: list[int] = []
     for first, data in database.execute("SELECT first, data FROM spelling ORDER BY first"):
         assert first == len(found) + 1
-        body = checked(data)
+        body = data
         found += struct.unpack(f"<{len(body) // 8}Q", body)
     assert found == [signature_of_the_page(name) for name in names]
     for name in ("a(b)_12 é", "zz::++", "eeeeee", "0123", "{}~"):
