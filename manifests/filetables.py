@@ -28,6 +28,9 @@ from .paths import FilePath
 DENSE = 1 << 26
 """Ids below this are looked up in an array of bytes, others by bisection."""
 
+PIECE = 8192
+"""Rows that are made into values at a time."""
+
 Ints = npt.NDArray[np.int64]
 F = TypeVar("F")
 
@@ -69,6 +72,18 @@ class Found:
         order = np.argsort(self._places)
         made = list(self._table.read_rows(self._places[order], make))
         return [made[at] for at in np.argsort(order).tolist()]
+
+    def each(self, make: Callable[..., F], chosen: npt.NDArray[np.bool_]) -> Iterator[F]:
+        """Yield some of the files in the order of the table, by volume; a few thousand are in memory at a time.
+
+        Args:
+            make: as for `files`.
+            chosen: a flag a file.
+
+        Raises:
+            As `files`, when the iteration gets there.
+        """
+        return self._table.read_rows(np.sort(self._places[chosen]), make)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,28 +156,31 @@ class FileTable:
     def read_rows(self, places: Ints, make: Callable[..., F]) -> Iterator[F]:
         """Yield the files of some rows, which are sorted, as what `make` makes of them; see `Found.files`."""
         for start, group in self._groups([column.name for column in COLUMNS], wanted=places):
-            first, last = np.searchsorted(places, (start, start + group.num_rows))
-            chosen = np.ascontiguousarray(places[first:last] - start)
-            picked = group.take(pa.Array.from_buffers(pa.int64(), len(chosen), [None, pa.py_buffer(chosen)]))
-            columns = (picked.column(column.name).to_pylist() for column in COLUMNS)
-            for post, version, extension, size, sha256, volume, kind, width, height, archive, path, offset in zip(
-                *columns, strict=True
-            ):
-                if post < 0 or size < 0 or version < 1 or (offset or 0) < 0:
-                    raise InvalidDocument(f"{self.path}: the row of post {post} has a number that cannot be")
-                yield make(
-                    id=post,
-                    path=self._path(post, version, extension, archive=archive, path=path, offset=offset),
-                    size=size,
-                    sha256=sha256.hex(),
-                    volume=volume,
-                    version=version,
-                    kind=kind,
-                    width=width,
-                    height=height,
-                    archive=archive,
-                    offset=offset or 0,
-                )
+            first, last = np.searchsorted(places, (start, start + group.num_rows)).tolist()
+            for at in range(first, last, PIECE):
+                yield from self._made(group, np.ascontiguousarray(places[at : min(at + PIECE, last)] - start), make)
+
+    def _made(self, group: Any, chosen: Ints, make: Callable[..., F]) -> Iterator[F]:
+        picked = group.take(pa.Array.from_buffers(pa.int64(), len(chosen), [None, pa.py_buffer(chosen)]))
+        columns = (picked.column(column.name).to_pylist() for column in COLUMNS)
+        for post, version, extension, size, sha256, volume, kind, width, height, archive, path, offset in zip(
+            *columns, strict=True
+        ):
+            if post < 0 or size < 0 or version < 1 or (offset or 0) < 0:
+                raise InvalidDocument(f"{self.path}: the row of post {post} has a number that cannot be")
+            yield make(
+                id=post,
+                path=self._path(post, version, extension, archive=archive, path=path, offset=offset),
+                size=size,
+                sha256=sha256.hex(),
+                volume=volume,
+                version=version,
+                kind=kind,
+                width=width,
+                height=height,
+                archive=archive,
+                offset=offset or 0,
+            )
 
     def _path(
         self,

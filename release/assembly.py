@@ -158,6 +158,7 @@ class Assembly:
         if before is None or not hit:
             return
         purged = self._purged()
+        replaced = {w.path for w in (*self._work.taken, *self._replaced()) if w.path and w.action == "replaced"}
         for volume in before.root.volumes:
             if volume.name not in hit:
                 continue
@@ -166,7 +167,13 @@ class Assembly:
             revision = volume.revision + 1
             if volume.layout != "loose":
                 kept, archives = volume_files.repack(
-                    kept, entries, stage=self._stage, journal=self._work.journal, header=header, revision=revision
+                    kept,
+                    entries,
+                    replaced=replaced,
+                    stage=self._stage,
+                    journal=self._work.journal,
+                    header=header,
+                    revision=revision,
                 )
                 self.archives += archives
                 self._repacked += self._retired(header.site, entries, kept, purged)

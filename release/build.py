@@ -55,7 +55,7 @@ from .history import Release
 from .journal import Journal
 from .outcome import AuditOutcome, BuildOutcome
 from .selection import Failure
-from .stage import STATE, Stage, check_places
+from .stage import STATE, Stage, check_places, check_release
 from .torrents import Torrents
 from .trees import trees
 from .work import Work
@@ -238,6 +238,7 @@ def _has_places(work: Work) -> None:
     packed = [tree.name for tree in made if tree.volumes.layout != "loose"]
     rendered = [tree.name for tree in made if tree.rendition is not None]
     check_places(work.dataset, moved=["releases", "volumes", *packed], written=rendered)
+    check_release(work.dataset, work.config.release.name)
 
 
 def _assemble(
@@ -251,11 +252,12 @@ def _assemble(
     carried = volumes.carried()
     torrents = Torrents(work, stage)
     entries = sorted(torrents.add([*carried, *new]), key=lambda entry: entry.name)
-    bundle, lints = torrents.bundle(entries)
-    if lints:
-        audited = _pass(gate.write(work, failed, lints))
+    bundle = torrents.bundle(entries)
+    if bundle.lints:
+        audited = _pass(gate.write(work, failed, bundle.lints))
     taken = _all_taken(work, volumes)
     file_tables = list(filetable.write(work, stage, entries, taken))
+    index = weights.weighed(work)
     step = "write release"
     report(StepStarted(step, unit="artefacts"))
     counted = statistics.count(work.metadata.folder)
@@ -263,12 +265,12 @@ def _assemble(
     objects = [
         *_tables(work, stage, folder),
         *file_tables,
-        stage.adopt(f"{folder}/index.sqlite", weights.weighed(work)),
+        stage.adopt(f"{folder}/index.sqlite", index),
         stage.adopt(f"{folder}/audit.jsonl.zst", audited.findings_path),
         stage.adopt(f"{folder}/audit.html", audited.html_path),
         stage.write(f"{folder}/withdrawn.jsonl", [render_withdrawals(taken)]),
-        bundle,
-        *torrentlist.write(work, stage, entries),
+        bundle.written,
+        *torrentlist.write(work, stage, bundle.rows),
         stage.write(f"{folder}/filelist.txt.zst", codec.compress(_file_list(stage, entries))),
     ]
     root = Root(
@@ -304,7 +306,7 @@ def _assemble(
     if held := volumes.purged_bytes():
         listed = ", ".join(held[:5]) + (", ..." if len(held) > 5 else "")
         report(Notice(f"{len(held)} files here still hold purged posts; delete them: {listed}"))
-    withheld = sum(source.withheld for source in work.metadata.sources)
+    withheld = sum(len(source.withheld) for source in work.metadata.sources)
     if withheld and config.release.publish_raw:
         rows = "1 row" if withheld == 1 else f"{withheld:,} rows"
         report(Notice(f"the raw dumps publish {rows} of posts taken back; cut them out, or set publish_raw = false"))

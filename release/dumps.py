@@ -28,7 +28,7 @@ from .feed import FEED
 from .stage import STATE
 
 SUMMARY = "summary.json"
-SUMMARY_LIMIT = 16 << 20
+SUMMARY_LIMIT = 64 << 20
 LEVEL = 9
 """Of zstd for raw dumps: they are compressed once and carried for years."""
 
@@ -46,8 +46,8 @@ class SourceSummary:
     format: str
     rating_scheme: str
     posts: int
-    withheld: int
-    """Rows of posts that were taken back: they stand in the raw dumps still."""
+    withheld: tuple[int, ...]
+    """Ids of posts that were taken back, one a row: the rows stand in the raw dumps still."""
     rejects: int
 
 
@@ -91,8 +91,9 @@ def normalised(dataset: Path, config: Config, taken: Sequence[Withdrawal], repor
 def _summaries(path: Path) -> tuple[SourceSummary, ...]:
     data = disk.read(path, limit=SUMMARY_LIMIT)
     try:
-        return tuple(SourceSummary(**row) for row in codec.parse(data, limit=SUMMARY_LIMIT))
-    except (FormatError, TypeError) as failure:
+        rows = codec.parse(data, limit=SUMMARY_LIMIT)
+        return tuple(SourceSummary(**row | {"withheld": tuple(row["withheld"])}) for row in rows)
+    except (FormatError, TypeError, KeyError) as failure:
         raise JournalCorrupt(f"{path}: {failure}") from failure
 
 

@@ -18,6 +18,7 @@ from .audit.findings import Finding, found
 from .audit.summary import Tally
 from .journal import Journal
 from .stage import STATE
+from .trees import trees
 
 if TYPE_CHECKING:
     from .selection import Failure
@@ -46,7 +47,7 @@ def write(work: Work, failures: Sequence[Failure] = (), lints: Sequence[Linted] 
         report=work.report,
     )
     tally = Tally()
-    judged = waivers.waive(chain(findings, _failed(failures), _unfit(lints)), work.config.waivers)
+    judged = waivers.waive(chain(findings, _unknown(work), _failed(failures), _unfit(lints)), work.config.waivers)
     with disk.Aside(folder / "audit.jsonl.zst") as aside:
         for chunk in codec.compress(lines.render(tally.watch(judged))):
             aside.write(chunk)
@@ -59,6 +60,30 @@ def write(work: Work, failures: Sequence[Failure] = (), lints: Sequence[Linted] 
         html_path=folder / "audit.html",
         blocked=summary.blocked,
     )
+
+
+def _unknown(work: Work) -> Iterator[Finding]:
+    """The posts that this release is the first to take back, and that neither it nor an earlier one ever had."""
+    rows = {(source.site, post) for source in work.metadata.sources for post in source.withheld}
+    before = set() if work.previous is None else {(item.site, item.id) for item in work.previous.withdrawals()}
+    places = [(tree.source.site, tree) for tree in trees(work.config)]
+    for item in work.taken:
+        key = (item.site, item.id)
+        if item.path is not None or key in rows or key in before:
+            continue
+        mine = [tree for site, tree in places if site == item.site]
+        if not any(
+            work.journal.published_of(tree.name, item.id) or work.journal.newest_version(tree.name, item.id)
+            for tree in mine
+        ):
+            yield found(
+                "unknown-withdrawal",
+                "is taken back, and nobody knows it",
+                site=item.site,
+                post=item.id,
+                action=item.action,
+                reason=item.reason,
+            )
 
 
 def _failed(failures: Sequence[Failure]) -> Iterator[Finding]:

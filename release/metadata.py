@@ -78,8 +78,8 @@ class SourceSummary:
     """Lines, list elements or table rows that held something, rejected ones included."""
     posts: int
     """Read, those that came again included."""
-    withheld: int
-    """Rows of posts that were taken back."""
+    withheld: tuple[int, ...]
+    """Ids of the posts that were taken back, one a row."""
     rejects: dict[str, int]
     """By reason."""
     ignored: tuple[str, ...]
@@ -253,7 +253,7 @@ class _Part:
     end: int = 0
     rows: int = 0
     posts: int = 0
-    withheld: int = 0
+    withheld: list[int] = field(default_factory=list)
 
     def summary(self, reasons: dict[str, int]) -> SourceSummary:
         return SourceSummary(
@@ -263,7 +263,7 @@ class _Part:
             documents=self.end - self.first,
             rows=self.rows,
             posts=self.posts,
-            withheld=self.withheld,
+            withheld=tuple(self.withheld),
             rejects=reasons,
             ignored=tuple(self.reader.ignored),
         )
@@ -322,7 +322,7 @@ class _Reading:
             if kind is Post:
                 if self._without and (record.site, record.id) in self._without:
                     withheld = line
-                    part.withheld += 1
+                    part.withheld.append(record.id)
                     continue
                 add(record, document, line)
                 part.posts += 1

@@ -22,6 +22,7 @@ from tagswarm.manifests import disk, published
 from tagswarm.manifests.digest import sha256_file
 from tagswarm.manifests.errors import ReleaseError, StoreError
 from tagswarm.manifests.models import Object
+from tagswarm.manifests.paths import escape
 
 STATE = ".tagswarm"
 """The folder of a dataset that is never published."""
@@ -56,6 +57,20 @@ def check_places(dataset: Path, moved: Iterable[str], written: Iterable[str]) ->
                     f"{place}: is on another file system than {dataset / STATE}",
                     hint="Put both on one: what is finished is moved into its place by renaming.",
                 )
+
+
+def check_release(dataset: Path, release: str) -> None:
+    """See to it that the folder of a release holds what an earlier build made, for it is replaced whole.
+
+    Raises:
+        ReleaseError: it holds files and no root.
+    """
+    place = dataset / published.folder(release)
+    if release not in published.releases(dataset) and (strange := sorted(_files(place))):
+        raise ReleaseError(
+            f"{place}: holds files that no build made: {escape(', '.join(strange[:3]))}",
+            hint="Move them elsewhere: the folder of a release is replaced whole.",
+        )
 
 
 class Stage:

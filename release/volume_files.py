@@ -12,6 +12,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -250,6 +251,7 @@ def repack(
     kept: Sequence[FileEntry],
     before: Sequence[FileEntry],
     *,
+    replaced: AbstractSet[str],
     stage: Stage,
     journal: Journal,
     header: VolumeHeader,
@@ -257,24 +259,28 @@ def repack(
 ) -> tuple[list[FileEntry], list[str]]:
     """Write anew every archive that lost a member, under a new name, from the ranges of the old one.
 
+    A new archive holds no member that another version has replaced: `replaced` names those, by the path of the old
+    archive and their own. An archive that lost nothing else keeps them, as it keeps its bytes.
+
     Returns the lines of the volume and the paths of the archives that were written.
     """
     lines, written = [], []
     left = Counter(entry.archive for entry in kept if entry.archive is not None)
     for old in sorted({entry.archive for entry in before if entry.archive is not None}):
         members = sorted((entry for entry in kept if entry.archive == old), key=lambda entry: entry.offset or 0)
+        current = [entry for entry in members if f"{old}/{entry.path}" not in replaced]
         whole = sum(1 for entry in before if entry.archive == old)
         index = f"{old.removesuffix('.tar')}.json"
         if left[old] == whole:
             lines += [entry for entry in kept if entry.path in {old, index}] + members
             continue
-        if not members:
+        if not current:
             continue
         stem, _, suffix = old.rpartition(".")
         path = f"{re.sub(r'-r[0-9]+$', '', stem)}-r{revision}.{suffix}"
         packing = [
             layouts.Member(entry.path, entry.size, entry.sha256, partial(_range, stage.dataset / old, entry))
-            for entry in members
+            for entry in current
         ]
         made, fact = _packed(path, packing, stage=stage, journal=journal, piece_length=header.piece_length)
         lines.append(_file(fact))
@@ -283,7 +289,7 @@ def repack(
             lines.append(FileEntry(**made["index"]))
             written.append(made["index"]["path"])
         lines += [
-            replace(entry, archive=path, offset=offset) for entry, offset in zip(members, made["offsets"], strict=True)
+            replace(entry, archive=path, offset=offset) for entry, offset in zip(current, made["offsets"], strict=True)
         ]
     return lines, written
 

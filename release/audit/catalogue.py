@@ -374,6 +374,13 @@ CATALOGUE: Final[dict[str, Kind]] = {
         "Safebooru lists removed posts with neither image nor tags. They were left out.",
         "Nothing.",
     ),
+    "unknown-withdrawal": Kind(
+        Section.ROWS,
+        _WARNING,
+        "A post is taken back that nobody knows.",
+        "No row, file or earlier release has it: the id may be misspelt, and the post that was meant is still there.",
+        "Mend the id in the list of withdrawals, or take the line out.",
+    ),
     "rows-without-id": Kind(
         Section.ROWS,
         _INFO,

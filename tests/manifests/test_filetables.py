@@ -162,10 +162,12 @@ def test_whatever_is_asked_is_answered_as_by_a_list(
         for number, (start, end) in enumerate(zip((0, *cuts), (*cuts, len(entries)), strict=True))
     }
     asked = data.draw(st.lists(posts | st.sampled_from([entry.id or 0 for entry in entries] or [1]), max_size=30))
+    piece = data.draw(st.integers(1, 9))
     path = tmp_path_factory.mktemp("tables") / "t"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(filerows, "ROW_GROUP", group)
         patch.setattr(filetables, "DENSE", dense)
+        patch.setattr(filetables, "PIECE", piece)
         write(path, volumes)
         found = open_files(path).find(np.array(asked, np.int64))
         listed = [file_of(volume, entry) for volume, lines in volumes.items() for entry in lines]
@@ -175,6 +177,11 @@ def test_whatever_is_asked_is_answered_as_by_a_list(
                 best[file.id] = file
         files = found.files(File)
         assert files == [best[post] for post in sorted(best)]
+        chosen = np.array([file.id % 2 == 0 for file in files], np.bool_)
+        in_order = [
+            file for number, file in enumerate(listed) if best.get(file.id) == file and file not in listed[number + 1 :]
+        ]
+        assert list(found.each(File, chosen)) == [file for file in in_order if file.id % 2 == 0]
         assert found.missing.tolist() == sorted(set(asked) - best.keys())
         assert found.sizes.tolist() == [file.size for file in files]
         assert [found.names[code] for code in found.volumes] == [file.volume for file in files]

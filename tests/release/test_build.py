@@ -27,7 +27,7 @@ from tagswarm.manifests.errors import (
     StoreError,
     Unreadable,
 )
-from tagswarm.manifests.events import Event, Notice, StepFinished
+from tagswarm.manifests.events import Event, Notice, StepFinished, StepStarted
 from tagswarm.manifests.models import FileEntry, Root, VolumeHeader, Withdrawal
 from tagswarm.manifests.paths import escape
 from tagswarm.release.build import audit, build
@@ -543,6 +543,57 @@ def test_the_maintainer_hears_that_raw_dumps_hold_what_was_taken_back(collection
     told: list[Event] = []
     build(collection.root, report=told.append)
     assert any(isinstance(event, Notice) and "raw dumps publish 1 row" in event.message for event in told)
+
+
+def test_no_step_begins_inside_another(collection: Collection) -> None:
+    told: list[Event] = []
+    build(collection.root, report=told.append)
+    begun = [event.step for event in told if isinstance(event, StepStarted)]
+    assert {"read original", "write index", "write release"} <= set(begun)
+    open_step = None
+    for event in told:
+        if isinstance(event, StepStarted):
+            assert open_step is None, event
+            open_step = event.step
+        elif isinstance(event, StepFinished):
+            assert open_step in (None, event.step)  # what has nothing to do only ends
+            open_step = None
+
+
+def test_a_withdrawal_of_a_post_that_nobody_knows_is_a_warning(collection: Collection) -> None:
+    """Known is what has a row, a file, or was published or taken back before."""
+
+    def unknown() -> list[int | None]:
+        found = audit(collection.root).summary.groups
+        return [each.id for group in found if group.name == "unknown-withdrawal" for each in group.examples]
+
+    row, file = collection.posts[0], collection.posts[1]
+    listed = collection.root / "w.csv"
+    listed.write_text("site,id,action,reason\n")
+    configure(collection, "2025", extra='withdrawals = "w.csv"\n')
+    build(collection.root)
+    (collection.root / collection.path(row)).unlink()
+    collection.posts.remove(file)
+    collection.write_metadata()
+    lines = "".join(f"danbooru,{post},withdraw,asked\n" for post in (row["id"], file["id"], 77_777_777))
+    listed.write_text("site,id,action,reason\n" + lines)
+    configure(collection, "2026", extra='withdrawals = "w.csv"\n')
+    assert unknown() == [77_777_777]
+    build(collection.root)
+    configure(collection, "2027", extra='withdrawals = "w.csv"\n')
+    assert unknown() == []
+
+
+def test_the_folder_of_a_release_that_no_build_made_is_left_alone(collection: Collection) -> None:
+    notes = collection.root / "releases" / "2025" / "notes.txt"
+    notes.parent.mkdir(parents=True)
+    notes.write_text("mine")
+    with pytest.raises(ReleaseError, match=r"no build made: notes\.txt"):
+        build(collection.root)
+    assert notes.read_text() == "mine"
+    notes.unlink()
+    assert build(collection.root).changed
+    assert (notes.parent / "release.json").is_file()
 
 
 def test_a_glob_takes_in_nothing_that_a_build_made(collection: Collection) -> None:

@@ -50,10 +50,7 @@ def table_of(dataset: Path, release: str, tree: str) -> FileTable:
 
 
 def expected(dataset: Path, release: str, tree: str) -> list[File]:
-    """The files of a tree as the manifests and the list of withdrawals tell them.
-
-    An archive that was written anew for a purge still holds a member that was replaced, under a path that is not listed.
-    """
+    """The files of a tree as the manifests and the list of withdrawals tell them."""
     root = root_of(dataset, release)
     taken = withdrawn.read(dataset, root)
     files = [
@@ -75,8 +72,7 @@ def expected(dataset: Path, release: str, tree: str) -> list[File]:
         for entry in manifest.read(dataset, volume).entries
         if entry.id is not None and not taken.has("danbooru", entry)
     ]
-    newest = {file.id: file for file in sorted(files, key=lambda file: file.version)}
-    return [newest[post] for post in sorted(newest)]
+    return sorted(files, key=lambda file: file.id)
 
 
 def all_files(table: FileTable) -> list[File]:
