@@ -6,8 +6,8 @@ Who slows down because of a limit slows down the server: no more than a buffer i
 from __future__ import annotations
 
 import asyncio
-
-import aiohttp
+from collections.abc import Mapping
+from typing import Protocol
 
 from tagswarm.manifests import disk
 
@@ -21,13 +21,20 @@ SKIPPED = 8 << 20
 """Bytes that are read and dropped where a server sends a whole file for a part of it; further on it cannot carry it."""
 
 
+class Content(Protocol):
+    """Bytes as they come from a connection."""
+
+    async def readany(self) -> bytes:
+        """Some bytes as soon as there are any; none at the end."""
+
+
 class Body:
     """The bytes of an answer, taken as far as they are wanted."""
 
-    def __init__(self, response: aiohttp.ClientResponse, pace: Pace, rate: Rate) -> None:
-        self.status = response.status
-        self.headers = response.headers
-        self._content = response.content
+    def __init__(self, status: int, headers: Mapping[str, str], content: Content, pace: Pace, rate: Rate) -> None:
+        self.status = status
+        self.headers = headers
+        self._content = content
         self._pace = pace
         self._rate = rate
         self._rest = b""

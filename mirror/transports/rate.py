@@ -17,17 +17,18 @@ class Rate:
     """Bytes a second, shared by everybody who takes from it; 0 is no limit."""
 
     def __init__(self, limit: float = 0, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limit = limit
+        self.limit = limit
+        """Bytes a second; 0 is no limit."""
         self._clock = clock
         self._paid = clock()
         """Until when the bytes taken so far last at this rate; it runs ahead of the clock while somebody waits."""
 
     def take(self, count: int) -> float:
         """Take `count` bytes and say for how many seconds whoever took them must do nothing."""
-        if not self._limit:
+        if not self.limit:
             return 0.0
         now = self._clock()
-        self._paid = max(self._paid, now - BURST) + count / self._limit
+        self._paid = max(self._paid, now - BURST) + count / self.limit
         return max(0.0, self._paid - now)
 
     async def wait(self, count: int) -> None:

@@ -86,7 +86,7 @@ class Chaos:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = head.split("\r\n")
         _, target, _ = first.split(" ")
-        _, fault, path = target.split("/", 2)
+        fault, _, path = target.removeprefix("/").partition("/")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines) if name}
         asked = Asked(path, headers, self.asked[f"{fault} {path}"])
         self.asked[f"{fault} {path}"] += 1
@@ -300,6 +300,16 @@ async def changed_unsaid(server: Chaos, asked: Asked, writer: asyncio.StreamWrit
     return True
 
 
+async def changed_412(server: Chaos, asked: Asked, writer: asyncio.StreamWriter) -> bool:
+    """Cut at first; then the file is another one for whoever asks for a part of the first one (If-Match)."""
+    if not asked.turn:
+        return await cut(server, asked, writer)
+    if "if-match" in asked.headers:
+        writer.write(head("412 Precondition Failed", 0))
+        return True
+    return await fine(server, asked, writer)
+
+
 async def lying(server: Chaos, asked: Asked, writer: asyncio.StreamWriter) -> bool:
     """Wrong bytes of the right length."""
     start, data = part(server, asked)
@@ -396,6 +406,7 @@ FAULTS: dict[str, Fault] = {
             nameless_part,
             changed,
             changed_unsaid,
+            changed_412,
             lying,
             gzipped,
             portal,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.mirror.transports.conformance import Tree, plant
-from tests.mirror.transports.servers import Web, nginx
+from tests.mirror.transports.servers import Web, buckets, nginx, rsyncd
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +21,23 @@ def web(tree: Tree, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     """nginx over that dataset."""
     with nginx(tree.root, tmp_path_factory.mktemp("nginx")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def daemon(tree: Tree, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The host and port of an rsync daemon over that dataset."""
+    with rsyncd(tree.root, tmp_path_factory.mktemp("rsyncd")) as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def storage(tree: Tree, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an S3 server that has that dataset as a bucket."""
+    with buckets(tree.root.parent, tmp_path_factory.mktemp("buckets")) as address:
+        yield address
+
+
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest) -> int:
+    """How often a fault is tried."""
+    return int(request.config.getoption("--rounds"))

@@ -9,6 +9,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,6 +42,28 @@ http {{
         location /away/ {{ rewrite ^/away/(.*)$ {away}/$1 redirect; }}
     }}
 }}
+"""
+
+
+RSYNCD = """
+port = {port}
+address = 127.0.0.1
+use chroot = no
+uid = {uid}
+gid = {gid}
+log file = {folder}/rsyncd.log
+{limits}
+[tree]
+path = {root}
+read only = yes
+[above]
+path = {root.parent}
+read only = yes
+[hidden]
+path = {root}
+read only = yes
+auth users = user
+secrets file = {folder}/secrets
 """
 
 
@@ -173,3 +196,47 @@ def certified(folder: Path) -> tuple[Path, Path, ssl.SSLContext]:
     )
     context = ssl.create_default_context(cafile=str(files[0]))
     return *files, context
+
+
+@contextlib.contextmanager
+def rsyncd(root: Path, folder: Path, *, limits: str = "") -> Iterator[str]:
+    """An rsync daemon over a tree: the modules `tree`, `above` (the folder it lies in) and `hidden` for user:secret.
+
+    Its host and port are given.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    (folder / "rsyncd.conf").write_text(
+        RSYNCD.format(uid=os.getuid(), gid=os.getgid(), folder=folder, root=root, port=port, limits=limits)
+    )
+    (folder / "secrets").write_text("user:secret\n")
+    (folder / "secrets").chmod(0o600)
+    command = ["rsync", "--daemon", "--no-detach", f"--config={folder / 'rsyncd.conf'}"]
+    with running(command, port, folder / "output.log"):
+        yield f"127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def buckets(root: Path, folder: Path, *, keys: str = "") -> Iterator[str]:
+    """rclone's S3 server: every folder of `root` is a bucket; with `keys` (`ID,SECRET`) only for those who have them.
+
+    Its address is given.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    rclone = str(Path(sys.executable).parent / "rclone")
+    command = [
+        rclone,
+        "serve",
+        "s3",
+        "--addr",
+        f"127.0.0.1:{port}",
+        "--config",
+        "",
+        "--vfs-cache-mode",
+        "off",
+        str(root),
+    ]
+    with running([*command, *(["--auth-key", keys] if keys else [])], port, folder / "output.log") as process:
+        yield f"http://127.0.0.1:{port}"
+        process.kill()  # told to end, it waits ten seconds for its connections

@@ -23,7 +23,8 @@ from tagswarm.manifests.errors import LimitExceeded, TransportError
 from tagswarm.mirror.transports.base import Arrived, Failed, Item
 from tagswarm.mirror.transports.body import SKIPPED
 from tagswarm.mirror.transports.compose import Failover, Retrying
-from tagswarm.mirror.transports.http import HttpSource, Limits
+from tagswarm.mirror.transports.http import HttpSource
+from tagswarm.mirror.transports.ranged import Limits
 from tagswarm.mirror.transports.rate import Rate
 from tests.chaos.httpd import FAULTS, Chaos
 from tests.mirror.transports.conformance import LARGE, OpenedSource, SourceConformance, Tree, close, fetched, run
@@ -274,6 +275,7 @@ REASONS: dict[str, tuple[str, ...]] = {
     "cut_once": ("cut",),
     "changed": ("cut",),
     "changed_unsaid": ("cut",),
+    "changed_412": ("cut",),
     "nameless_part": ("damaged",),
     "reset": ("unreachable", "cut"),
     "closed": ("unreachable",),
