@@ -95,23 +95,24 @@ async def open_release(
     asked = Asked(release=release, keys=tuple(keys), pin=pin, today=today, strict=strict_freshness, offline=offline)
     outcomes = await asyncio.gather(*(_hear(site, cache, trusts, asked) for site in sites), return_exceptions=True)
     heard: list[_Heard] = []
-    failures: list[TagswarmError] = []
-    for outcome in outcomes:
+    failures: dict[str, TagswarmError] = {}
+    for site, outcome in zip(sites, outcomes, strict=True):
         if isinstance(outcome, _Heard):
             heard.append(outcome)
         elif isinstance(outcome, TagswarmError):
-            failures.append(outcome)
+            failures[site.address] = outcome
         else:
             raise outcome
     if not heard:
-        raise next((failure for failure in failures if isinstance(failure, TrustError)), failures[0])
+        said = list(failures.values())
+        raise next((failure for failure in said if isinstance(failure, TrustError)), said[0])
     heard, strangers = _of_one_dataset(heard)
     await _agree(heard, asked)
     best = max(heard, key=lambda one: (one.verdict.sequence if release is None else 0, one.verdict.keyring.version))
     notes = [
         *best.verdict.notes,
         *_behind(best, heard),
-        *(f"not used: {failure.message}" for failure in failures),
+        *(f"not used: {failure.message}" for failure in failures.values()),
         *(f"not used: {one.site.address}: is dataset {one.verdict.root.dataset.id}" for one in strangers),
     ]
     addresses = [one.site.address for one in heard if one is not best] + [best.site.address]
@@ -121,7 +122,15 @@ async def open_release(
         report(Notice(f"what was seen could not be remembered: {failure.message}"))
     await asyncio.to_thread(_keep, heard, cache)
     order = [best.site, *(site for site in sites if site is not best.site)]  # by its digest a document is from anywhere
-    return Trusted(best.verdict, order, notes=tuple(notes), cache=cache, offline=offline, report=report)
+    return Trusted(
+        best.verdict,
+        order,
+        notes=tuple(notes),
+        unheard=frozenset([*failures, *(one.site.address for one in strangers)]),
+        cache=cache,
+        offline=offline,
+        report=report,
+    )
 
 
 async def _hear(site: Site, cache: Cache, trusts: Trusts, asked: Asked) -> _Heard:

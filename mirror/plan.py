@@ -11,7 +11,7 @@ fetches, measures a source or knows which swarms live: who makes the offers says
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -72,11 +72,11 @@ class Share:
 class Plan:
     """Who carries what; every file is in exactly one part."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[Part, ...] = field(repr=False)
     """By the order of sources, then by volume."""
     shares: tuple[Share, ...]
     """Of the sources that carry something; together they are the whole."""
-    alone: tuple[Share, ...]
+    alone: tuple[Share, ...] = field(repr=False)
     """What each source that may be used would need for all that it has of these, if it were the only one."""
     files: int
     bytes: int

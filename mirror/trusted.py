@@ -66,6 +66,7 @@ class Trusted:
         keys: the public keys that have signed the root, the lines that begin with RW; none where it is unsigned.
         notes: sentences for people, to be escaped before they are shown.
         address: of the source that was believed.
+        unheard: addresses of the sources that did not answer or were not believed.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Trusted:
         sites: Sequence[Site],
         *,
         notes: tuple[str, ...],
+        unheard: frozenset[str] = frozenset(),
         cache: Cache,
         offline: bool,
         report: Report,
@@ -86,6 +88,7 @@ class Trusted:
         self.signers = verdict.found.signers
         self.keys = tuple(key.line for key in verdict.keyring.all if key.name in verdict.found.signers)
         self.notes = notes
+        self.unheard = unheard
         self.address = verdict.address
         self._sites = sites
         self._cache = cache

@@ -19,9 +19,11 @@ from tagswarm.manifests import disk
 from tagswarm.manifests.errors import EXIT_INTERRUPTED, EXIT_USAGE, TagswarmError
 from tagswarm.manifests.version import VERSION
 
+from .kept import export, repair, verify
 from .mirror import mirror
 from .options import spoken
 from .output import Output
+from .pull import plan, pull
 from .query import count, explain, query, sample
 from .release import release
 from .tags import stats, tags
@@ -119,7 +121,11 @@ def program() -> None:
     """
 
 
-for command in (count, query, tags, stats, sample, explain, release, mirror, torrent, trust):
+for command in (
+    *(count, query, tags, stats, sample, explain),
+    *(plan, pull, verify, repair, export, trust),
+    *(release, mirror, torrent),
+):
     program.add_command(command)
 
 

@@ -61,3 +61,9 @@ def rehash(command: F) -> F:
     """The option --rehash."""
     text = "Read every file again, also those whose size, time and inode have not changed."
     return click.option("--rehash", is_flag=True, help=text)(command)
+
+
+def choices(command: F) -> F:
+    """The option -s: the options of an export."""
+    text = "An option of the form or of its captions, such as captions.spaces=false. May be given several times."
+    return click.option("-s", "--set", "choices", multiple=True, metavar="NAME=VALUE", help=text)(command)

@@ -23,8 +23,8 @@ ASSUMED = "*"
 """Behind a time that rests on an assumed speed."""
 
 
-def plan(console: Console, found: Plan) -> None:
-    """After `plan`, and before a pull begins."""
+def plan(console: Console, found: Plan, *, here: int = 0) -> None:
+    """After `plan`, and before a pull begins into a folder where some files are already."""
     say(console, "bold", _headline(found))
     table(console, HEAD, _rows(found.shares, found.volumes))
     if len(found.alone) > 1:
@@ -40,6 +40,7 @@ def plan(console: Console, found: Plan) -> None:
         [
             ("over-fetch", f"{100 * (found.overhead - 1):.1f} % of the bytes wanted"),
             ("disk", f"{about}{amount(room.result)}, and {amount(room.staging)} on the way{free}"),
+            ("here", f"{units(here, 'files')} already, which need not come" if here else ""),
             ("left out", _posts(len(found.withdrawn), found.withdrawn, "taken back")),
             ("no file", _posts(found.absent, found.absent_named, "without one in this rendition")),
         ],

@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tagswarm.manifests.errors import TagswarmError
+from tagswarm.place import is_address
+
+from .output import Output
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -37,6 +40,7 @@ class Question:
     text: str
     place: str
     release: str | None = None
+    offline: bool = False
     dialect: str = "danbooru"
     allow_unknown: bool = False
     now: datetime | None = None
@@ -59,10 +63,14 @@ class Question:
             )
 
     def opened(self) -> Release:
-        """The release, open."""
+        """The release, open; what is fetched for it is shown."""
         from tagswarm.opening import open_release  # noqa: PLC0415 - help and version need no index
 
-        return open_release(self.place, self.release)
+        output = click.get_current_context().find_object(Output)
+        if output is None or not is_address(self.place):
+            return open_release(self.place, self.release)
+        with output.progress() as report:
+            return open_release(self.place, self.release, offline=self.offline, report=report)
 
 
 class Asking(click.Command):
@@ -114,10 +122,12 @@ def located(command: F) -> F:
             default=".",
             envvar=VARIABLE,
             type=click.Path(),
-            metavar="PATH",
-            help=f"A dataset, the folder of a release or an index.sqlite; else {VARIABLE}, else the current folder.",
+            metavar="PLACE",
+            help="A dataset (a folder, https://, rsync:// or s3://), the folder of a release or an index.sqlite; "
+            f"else {VARIABLE}, else the current folder.",
         ),
         click.option("--release", metavar="NAME", help="Which release of the dataset; the latest."),
+        click.option("--offline", is_flag=True, help="Of an address: ask nobody, what is cached must do."),
     )
     for option in reversed(options):
         command = option(command)
@@ -131,10 +141,7 @@ def asked(command: F) -> F:
     def gathered(*args: Any, **values: Any) -> Any:
         return command(*args, question=_question(values), **values)
 
-    wrapped: Any = gathered
-    for option in reversed(_OPTIONS):
-        wrapped = option(wrapped)
-    wrapped = located(wrapped)
+    wrapped: Any = located(asking_options(gathered))
     words = click.argument("query", nargs=-1, metavar="[QUERY]...", shell_complete=complete_query)
     return words(wrapped)  # type: ignore[no-any-return]  # what click returns is typed as its own
 
@@ -171,19 +178,30 @@ _OPTIONS = (
 
 def _question(values: dict[str, Any]) -> Question:
     """Take the values of the options out of what click hands to a command."""
+    text, asking = asking_values(values)
+    where = {name: values.pop(name) for name in ("place", "release", "offline")}
+    return Question(text=text, **where, **asking)
+
+
+def asking_options(command: F) -> F:
+    """The options that say how a query is read, for commands that take its text themselves."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def asking_values(values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The text of a query and the keywords of `Release.ask`, taken out of what click hands to a command."""
     zone = _zone(values.pop("tz"))
     now = values.pop("now")
-    return Question(
-        text=" ".join(values.pop("query")),
-        place=values.pop("place"),
-        release=values.pop("release"),
-        dialect=values.pop("dialect"),
-        allow_unknown=values.pop("allow_unknown"),
-        now=None if now is None else now.replace(tzinfo=zone),
-        tz=zone,
-        seed=values.pop("seed"),
-        limit=values.pop("limit"),
-    )
+    return " ".join(values.pop("query")), {
+        "dialect": values.pop("dialect"),
+        "allow_unknown": values.pop("allow_unknown"),
+        "now": None if now is None else now.replace(tzinfo=zone),
+        "tz": zone,
+        "seed": values.pop("seed"),
+        "limit": values.pop("limit"),
+    }
 
 
 def _zone(name: str) -> tzinfo:
@@ -207,7 +225,8 @@ def complete_query(context: click.Context, _: click.Parameter, incomplete: str) 
     if not prefix:
         return []
     try:
-        with open_release(context.params.get("place") or ".", context.params.get("release")) as release:
+        place, named = context.params.get("place") or ".", context.params.get("release")
+        with open_release(place, named, offline=True) as release:  # whoever types does not wait for a network
             return [
                 CompletionItem(kept + tag.name, help=f"{tag.count:,}")
                 for tag in release.index.complete(prefix, COMPLETIONS)

@@ -18,12 +18,30 @@ _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s\[\]:,]+):([0-9]{1,5})")
 _TRACKER = re.compile(r"(?:https?|udp)://[!-~]+", re.IGNORECASE)
 
 
-class _Rate(click.ParamType):  # type: ignore[type-arg]  # generic for type checkers only
+NAMES = (
+    "listen",
+    "upload_rate",
+    "download_rate",
+    "connections",
+    "dht",
+    "pex",
+    "lsd",
+    "port_mapping",
+    "utp",
+    "no_trackers",
+    "trackers",
+    "shared_address",
+)
+"""What the options of `chosen` are called in a command."""
+
+
+class Rate(click.ParamType):  # type: ignore[type-arg]  # generic for type checkers only
     """Bytes a second, with a unit or without."""
 
     name = "rate"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Bytes a second."""
         if isinstance(value, int):
             return value
         match = _RATE.fullmatch(value)
@@ -61,13 +79,13 @@ def chosen(command: options.F) -> options.F:
             ),
             click.option(
                 "--upload-rate",
-                type=_Rate(),
+                type=Rate(),
                 default=0,
                 metavar="RATE",
                 help="Bytes a second to all peers, such as 5MB or 800kB; no limit where it is left out.",
             ),
             click.option(
-                "--download-rate", type=_Rate(), default=0, metavar="RATE", help="Bytes a second from all peers."
+                "--download-rate", type=Rate(), default=0, metavar="RATE", help="Bytes a second from all peers."
             ),
             click.option(
                 "--connections",

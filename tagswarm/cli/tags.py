@@ -49,6 +49,7 @@ def tags(
     limit: int,
     place: str,
     release: str | None,
+    offline: bool,
 ) -> int:
     """Search the tags of a release: those that begin with PATTERN, or match it where it has a *.
 
@@ -64,7 +65,7 @@ def tags(
 
     from . import numbers  # noqa: PLC0415 - drawing takes time to load
 
-    with Question(query or "", place, release).ask() as reply:
+    with Question(query or "", place, release, offline=offline).ask() as reply:
         notes = reply.notes_without_order
         output.notes(notes)
         with output.waiting("look at the tags"):

@@ -230,7 +230,7 @@ def test_pages_fit_any_terminal(signed: Path, command: str, width: str) -> None:
 
 
 def test_interrupted_build_says_so_and_goes_on(tmp_path: Path) -> None:
-    Collection.make(tmp_path / "data", 600, buckets=4)  # so many that the signal comes before the end
+    Collection.make(tmp_path / "data", 300, buckets=4)  # so many that the signal comes before the end
     assert (
         run("init", tmp_path / "data", "--name", "small", "--release", "2026", "--issued", "2026-11-20").exit_code == 0
     )
