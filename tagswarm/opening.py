@@ -3,29 +3,32 @@
     with tagswarm.open("/data/danbooru") as release:
         print(len(release.query("1girl solo rating:g")))
 
-Only the index is read; nothing of the language or of the index is loaded before it is needed. Where no time is given,
-`age:` counts from the moment of the call: this is the one place that asks a clock.
+Only the index is read; nothing of the language or of the index is loaded before it is needed, and nothing of a network
+where the release lies on this machine.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from .place import Place, find
+from .asking import Asked, understand
+from .place import Place, find, is_address
+from .ways import Reach, Trusting
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     import numpy.typing as npt
 
+    from .listening import Listener
     from .manifests.records import Category
+    from .subset import Subset
     from .tagindex.query.conditions import Checked
     from .tagindex.query.evaluate import Answer
-    from .tagindex.query.syntax import Node
     from .tagindex.reader import Index
-    from .tagindex.subset import Subset
     from .tagsearch import FoundTag
 
 
@@ -34,13 +37,26 @@ class Reply:
 
     Attributes:
         release: the release that was asked.
-        text: the query.
-        checked: how it was understood.
-        seed: of `random:` and `order:random`.
+        asked: the query.
     """
 
-    def __init__(self, release: Release, text: str, checked: Checked, seed: int) -> None:
-        self.release, self.text, self.checked, self.seed = release, text, checked, seed
+    def __init__(self, release: Release, asked: Asked) -> None:
+        self.release, self.asked = release, asked
+
+    @property
+    def text(self) -> str:
+        """The query as it was written."""
+        return self.asked.text
+
+    @property
+    def checked(self) -> Checked:
+        """How it was understood."""
+        return self.asked.checked
+
+    @property
+    def seed(self) -> int:
+        """Of `random:` and `order:random`."""
+        return self.asked.seed
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -63,9 +79,9 @@ class Reply:
 
     def subset(self) -> Subset:
         """The posts as a subset of the release, in their order."""
-        from .tagindex.subset import Subset  # noqa: PLC0415
+        from .subset import Subset  # noqa: PLC0415
 
-        return Subset.of(self.release.index, self.answer)
+        return Subset.of(self.release.index, self.answer).reached(self.release.reach, self.asked)
 
     def count(self) -> int:
         """How many posts there are, without looking for the posts where their number is known."""
@@ -75,11 +91,25 @@ class Reply:
 
 
 class Release:
-    """A release that is open; use it as a context manager, or close it."""
+    """A release that is open; use it as a context manager, or close it.
 
-    def __init__(self, place: Place, index: Index) -> None:
+    Attributes:
+        notes: sentences that a person should know of it: whose keys were believed, whether it is old.
+    """
+
+    def __init__(self, place: Place, index: Index, reach: Reach, notes: tuple[str, ...] = ()) -> None:
+        """Put together what `open_release` found.
+
+        Args:
+            place: of the index.
+            index: open.
+            reach: how the files are reached.
+            notes: as above.
+        """
         self._place = place
         self.index = index
+        self.reach = reach
+        self.notes = notes
 
     def __enter__(self) -> Self:
         return self
@@ -149,9 +179,9 @@ class Release:
         Raises:
             QueryError: the release has no such site or post.
         """
-        from .tagindex.subset import Subset  # noqa: PLC0415
+        from .subset import Subset  # noqa: PLC0415
 
-        return Subset.from_ids(self.index, ids, site)
+        return Subset.from_ids(self.index, ids, site).reached(self.reach)
 
     def ask(
         self,
@@ -179,15 +209,10 @@ class Release:
             QueryError: the query cannot be answered as it stands; the error knows the place.
             IntegrityError: the index is damaged.
         """
-        from .tagindex.query.check import check  # noqa: PLC0415
-
-        tree = _parsed(text, dialect)
-        moment = datetime.now(UTC) if now is None else now
-        checked = check(tree, self.index, text=text, now=moment, tz=tz, allow_unknown=allow_unknown)
-        if limit is not None:
-            least = limit if checked.limit is None else min(limit, checked.limit)
-            checked = dataclasses.replace(checked, limit=least)
-        return Reply(self, text, checked, seed)
+        asked = understand(
+            self.index, text, dialect=dialect, allow_unknown=allow_unknown, now=now, tz=tz, seed=seed, limit=limit
+        )
+        return Reply(self, asked)
 
     def tags(
         self,
@@ -213,30 +238,53 @@ class Release:
         return search(self.index, pattern, category=category, min_count=min_count, among=posts, limit=limit)
 
 
-def _parsed(text: str, dialect: str) -> Node:
-    if dialect == "danbooru":
-        from .tagindex.query.parser import parse  # noqa: PLC0415
-
-        return parse(text)
-    from .tagindex.query.dialects import parse_dialect  # noqa: PLC0415
-
-    return parse_dialect(text, dialect)
-
-
-def open_release(path: Path | str, release: str | None = None) -> Release:
+def open_release(
+    place: Path | str,
+    release: str | None = None,
+    *,
+    report: Listener | None = None,
+    **trusting: Unpack[Trusting],
+) -> Release:
     """Open a release.
 
+    At an address, its signature is checked and its index fetched into the cache of the user; the next time only
+    latest.json is asked for. What lies on this machine is read as it is, and whether it can be trusted is asked when
+    something is pulled.
+
     Args:
-        path: a dataset, of which the latest release is opened; the folder of a release; or an index.sqlite.
+        place: a dataset, of which the latest release is opened: a folder, `https://host/danbooru`, `s3://bucket/prefix`
+            or `rsync://host/module`; or the folder of a release, or an index.sqlite.
         release: the name of another release of the dataset.
+        report: is called with the events of the opening, such as bytes that have come; without it, what a person
+            should know goes to the log `tagswarm`.
+        **trusting: `keys`, `pin`, `offline`, `strict_freshness`, `cache` and `trust_file`, as `Trusting` has them.
 
     Raises:
-        TransportError: it is an address: only what lies on this machine can be opened.
+        TrustError: the release at an address cannot be believed.
+        TransportError: the address is none, or does not answer.
         StoreError: there is no such file or folder, or it cannot be read.
         IncompleteBuild: there is no release, or it has no index.
         FormatError: the index or a document of the release is malformed, or newer than this program.
     """
     from .tagindex.reader import Index  # noqa: PLC0415 - it loads what a look at the version does not need
 
-    place = find(path, release)
-    return Release(place, Index.open(place.index))
+    if is_address(place):
+        from .listening import Listening  # noqa: PLC0415 - only what is not here needs a network
+        from .remote import fetched  # noqa: PLC0415
+        from .running import run  # noqa: PLC0415
+
+        address = str(place)
+        heard = Listening(report)
+        found = run(fetched(address, release, report=heard, **trusting))
+        reach = Reach(index=found.index, address=address, release=found.name, trusting=trusting)
+        return Release(found, Index.open(found.index), reach, heard.notes)
+    found = find(place, release)
+    dataset = found.dataset
+    newest = dataset is None or (release is None and dataset == Path(place).absolute())
+    reach = Reach(
+        index=found.index,
+        address=None if dataset is None else str(dataset),
+        release=None if newest else found.name,
+        trusting=trusting,
+    )
+    return Release(found, Index.open(found.index), reach)

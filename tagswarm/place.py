@@ -1,4 +1,4 @@
-"""Where the index of a release lies: in a dataset, in the folder of a release, or by itself.
+"""Where the index of a release lies on this machine: in a dataset, in the folder of a release, or by itself.
 
 Reads the names of releases and nothing more, with nothing that takes time to load: `tagswarm count` answers before a
 model of these documents would be imported. Whether a release can be trusted is asked of `manifests.published`.
@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from tagswarm.manifests import disk
-from tagswarm.manifests.errors import IncompleteBuild, InvalidDocument, TransportError, Unreadable, UnsafePath
+from tagswarm.manifests.errors import IncompleteBuild, InvalidDocument, Unreadable, UnsafePath
 from tagswarm.manifests.paths import check, escape
 
 INDEX = "index.sqlite"
 ROOT = "release.json"
+RELEASES = "releases"
 LATEST = "latest.json"
 _LATEST_LIMIT = 1 << 20
 _ROOT_LIMIT = 64 << 20
 
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|[a-z0-9.@_-]+::", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,17 @@ class Place:
         """The folder of the Parquet tables; it may be missing."""
         return self.index.parent / "metadata"
 
+    @property
+    def dataset(self) -> Path | None:
+        """The folder of the dataset; None of an index that lies by itself."""
+        folder = self.index.absolute().parent
+        return folder.parent.parent if folder.parent.name == RELEASES and self.index.name == INDEX else None
+
+
+def is_address(path: Path | str) -> bool:
+    """Whether it is `https://...`, `s3://...`, `rsync://...`, `host::module`, and no path of this machine."""
+    return isinstance(path, str) and _ADDRESS.match(path) is not None
+
 
 def find(path: Path | str, release: str | None = None) -> Place:
     """The index of a release.
@@ -48,16 +60,10 @@ def find(path: Path | str, release: str | None = None) -> Place:
         release: the name of another release of the dataset.
 
     Raises:
-        TransportError: it is an address: only folders can be opened.
         Unreadable: there is no such file or folder.
         IncompleteBuild: there is no release, or it has no index.
         FormatError: a document of the release is malformed, or the name is none.
     """
-    if isinstance(path, str) and (scheme := _SCHEME.match(path)):
-        raise TransportError(
-            f"{escape(path)}: {scheme[0]} addresses cannot be opened",
-            hint="Copy the dataset, or only releases/<name> of it, to this machine and give the folder.",
-        )
     place = Path(path)
     if place.is_file():
         found = Place(place, place.resolve().parent.name if place.name == INDEX else place.name)
@@ -74,7 +80,7 @@ def find(path: Path | str, release: str | None = None) -> Place:
     if release is None and ((place / ROOT).exists() or (place / INDEX).exists()):
         folder = place
     else:
-        folder = place / "releases" / _folder(_newest(place) if release is None else release)
+        folder = place / RELEASES / _folder(_newest(place) if release is None else release)
     if not (folder / INDEX).is_file():
         what = "has no index" if folder.is_dir() else "there is no such release"
         raise IncompleteBuild(
@@ -92,7 +98,7 @@ def _folder(name: str) -> str:
     """
     if not name or "/" in name:
         raise UnsafePath(f"{escape(name)!r}: is no name of a release", hint="Give its name as `releases` has it.")
-    check(f"releases/{name}/{INDEX}")
+    check(f"{RELEASES}/{name}/{INDEX}")
     return name
 
 
@@ -100,7 +106,7 @@ def _newest(dataset: Path) -> str:
     """The release that latest.json names, or the one with the highest sequence where nothing is signed yet."""
     if (dataset / LATEST).exists():
         return str(_key(dataset / LATEST, _LATEST_LIMIT, "release", str))
-    roots = sorted((dataset / "releases").glob(f"*/{ROOT}"))
+    roots = sorted((dataset / RELEASES).glob(f"*/{ROOT}"))
     if not roots:
         raise IncompleteBuild(
             f"{escape(str(dataset))}: holds no release",

@@ -11,11 +11,10 @@ from tagswarm.manifests.errors import (
     IncompleteBuild,
     InvalidDocument,
     TagswarmError,
-    TransportError,
     Unreadable,
     UnsafePath,
 )
-from tagswarm.place import Place, find
+from tagswarm.place import Place, find, is_address
 
 
 def release(dataset: Path, name: str, sequence: int, *, index: bool = True) -> Path:
@@ -68,13 +67,33 @@ def test_what_is_missing_is_said_with_what_to_do(tmp_path: Path) -> None:
         (tmp_path, "1999", IncompleteBuild),
         (tmp_path / "empty", None, IncompleteBuild),
         (tmp_path / "nothing", None, Unreadable),
-        ("https://host/danbooru", None, TransportError),
-        ("S3://bucket", None, TransportError),
     ):
         with pytest.raises(TagswarmError) as caught:
             find(place, name)
         assert type(caught.value) is kind
         assert caught.value.hint
+
+
+def test_the_dataset_of_a_release_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = release(tmp_path, "2026", 1)
+    for place in (tmp_path, folder, folder / "index.sqlite"):
+        assert find(place).dataset == tmp_path
+    monkeypatch.chdir(folder)
+    assert find(".").dataset == tmp_path
+    other = tmp_path / "releases/2026/mine.sqlite"
+    other.write_bytes(b"")
+    assert find(other).dataset is None
+
+
+@pytest.mark.parametrize("text", ["https://host/danbooru", "S3://bucket", "rsync://host/module", "me@host::module/x"])
+def test_an_address_is_no_path(text: str) -> None:
+    assert is_address(text)
+    assert not is_address(Path(text))
+
+
+@pytest.mark.parametrize("text", ["danbooru", "./a:b", "/data/https://x", "a b::c", "", "C:", "data/x::y"])
+def test_a_path_is_no_address(text: str) -> None:
+    assert not is_address(text)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"release": 7}', '{"other": "2026"}', "[" * 100_000, '{"release": "2026"'])
