@@ -32,10 +32,11 @@ refused() { # run a command that must end with the exit code $1
 rm -rf demo-out
 mkdir demo-out
 cd demo-out
+own="--cache cache --trust-file trust.json" # what is remembered of datasets stays in demo-out/ too
 
 say "A small booru: 98 freely licensed pictures with their metadata"
 run "cp -r ../sample danbooru"
-run "tagswarm release init danbooru --name sample --release 2026 --issued 2026-11-20"
+run "tagswarm release init danbooru --name danbooru --release 2026 --issued 2026-11-20"
 
 say "A key to sign with, named in release.toml"
 run "tagswarm release keygen maintainer.key --no-password"
@@ -73,6 +74,29 @@ run "tagswarm query '1girl solo order:score limit:3' --columns id,score,rating,w
 run "tagswarm explain '(blue_hair or blonde_hair) -hat date:>=2025-01-01' --in danbooru"
 refused 12 "tagswarm count '1girl bleu_hair' --in danbooru"
 
+say "The plan: what would come from where, before a byte moves"
+run "tagswarm plan '1girl solo' --from danbooru $own"
+
+say "The pull: every file verified by its SHA-256, and resized here"
+run "tagswarm pull '1girl solo' --from danbooru -o subset --size 256 --fit pad $own"
+
+say "A bit rots, and a file is lost: both are found, and only they are fetched again"
+run "printf x | dd of=subset/images/0000/1000.jpg bs=1 seek=500 conv=notrunc status=none && rm subset/images/0042/1042.jpg"
+refused 3 "tagswarm verify subset"
+run "tagswarm repair subset --from danbooru $own"
+
+say "The lock makes the same subset again, to the last byte"
+run "tagswarm pull --locked subset/tagswarm.lock --from danbooru -o again $own"
+run "diff -r subset/images again/images && echo no difference"
+
+say "For a trainer: images, captions and a configuration"
+run "tagswarm export subset kohya --to train"
+run "head -c 120 \$(find train -name '*.txt' | sort | head -1) && echo ..."
+
+say "Every volume has a torrent; what lies here is what it promises"
+run "tagswarm torrent show danbooru/volumes/512px-2026-0000.torrent"
+run "tagswarm torrent verify danbooru/volumes/512px-2026-0000.torrent ."
+
 say "Built again: no image is read, no byte changes"
 run "tagswarm release build danbooru"
 
@@ -85,6 +109,7 @@ run "tagswarm release diff danbooru 2026 2027"
 run "tagswarm release verify danbooru --key maintainer.key.pub"
 
 say "Where to look"
+echo "demo-out/subset/                             what was pulled, with tagswarm.lock"
 echo "demo-out/danbooru/releases/2027/README.md    the release in numbers"
 echo "demo-out/danbooru/releases/2027/audit.html   the audit, as a page for the browser"
 echo "demo-out/danbooru/release.toml               what a maintainer decides"

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from tagswarm.cli.main import program
+from tests.released import Released, Ways, release_sample, seeded
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -61,3 +67,38 @@ def shared() -> Path:
     if not path.is_dir():
         pytest.skip("no shared data beside the repository")
     return path
+
+
+@pytest.fixture(scope="session")
+def released(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Released:
+    """A signed release of sample/ with torrents; nobody writes to it."""
+    return release_sample(repository, tmp_path_factory.mktemp("released") / "pictures")
+
+
+@pytest.fixture(scope="session")
+def ways(released: Released, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
+    """The addresses of real servers of that release, each started when it is asked for first."""
+    with ExitStack() as servers:
+        yield Ways(released, servers, tmp_path_factory.mktemp("servers"))
+
+
+@pytest.fixture(scope="session")
+def peer(released: Released) -> Iterator[str]:
+    """HOST:PORT of a real seed of that release."""
+    with seeded(released.root) as port:
+        yield f"127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def pull_sample(released: Released, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Pulls a query of that release into a folder by the program, with more options if given, and gives the folder."""
+    home = tmp_path_factory.mktemp("home")
+
+    def pull(out: Path, query: str, *options: str) -> Path:
+        remembered = ["--cache", str(home / "cache"), "--trust-file", str(home / "trust.json")]
+        given = ["pull", query, "--from", str(released.root), "-o", str(out), *options, *remembered, "--quiet"]
+        ended = CliRunner().invoke(program, given)
+        assert ended.exit_code == 0, ended.output
+        return out
+
+    return pull

@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from tagswarm.imaging.transform import Transform
-from tagswarm.manifests import models, signing, statements, textlists
+from tagswarm.manifests import models, signing, statements, textlists, torrentlist
 from tagswarm.manifests.errors import TagswarmError
 from tagswarm.release import config
 
@@ -46,9 +46,9 @@ def generate(repository: Path) -> Iterator[ModuleType]:
     del sys.modules[spec.name]
 
 
-@pytest.mark.parametrize("name", ["errors.md", "cli.md", "findings.md"])
+@pytest.mark.parametrize("name", ["errors.md", "cli.md", "findings.md", "python.md"])
 def test_generated_pages_are_up_to_date(generate: ModuleType, name: str) -> None:
-    assert set(generate.PAGES) == {"errors.md", "cli.md", "findings.md"}
+    assert set(generate.PAGES) == {"errors.md", "cli.md", "findings.md", "python.md"}
     assert (generate.REFERENCE / name).read_text() == generate.PAGES[name](), "run `make docs`"
 
 
@@ -127,6 +127,7 @@ def test_example_of_a_format_is_its_golden_vector(
         ),
         ("latest.md", [models.Latest]),
         ("keys.md", [models.Keys]),
+        ("torrents.md", [torrentlist.TorrentRow]),
     ],
 )
 def test_every_field_of_a_format_is_explained(formats: Path, page: str, documents: list[type[BaseModel]]) -> None:
@@ -142,6 +143,11 @@ def test_example_of_withdrawals_is_its_golden_vector(formats: Path) -> None:
     text = (formats / "withdrawn.md").read_text()
     for key in (field.name for field in dataclasses.fields(models.Withdrawal)):
         assert f"`{key}`" in text
+
+
+def test_example_of_a_list_of_torrents_is_its_golden_vector(formats: Path) -> None:
+    (example,) = blocks(formats / "torrents.md", "json")
+    assert torrentlist.render(torrentlist.parse(example)) == example
 
 
 def test_example_of_latest_names_the_example_of_release(formats: Path) -> None:

@@ -1,7 +1,7 @@
 """The commands in the tutorials, the how-tos and the README are run, and they print what the pages say.
 
 A block of ```console holds commands, each after `$ `, and what they print. In that `...` stands for any text, and alone in a
-line for any lines. A block of ```pycon is run by Python's doctest. A command that fails must be followed by `$ echo $?`. Every page begins in a folder with `danbooru/`, a copy
+line for any lines. A block of ```pycon is run by Python's doctest, with the folder served at https://host/. A command that fails must be followed by `$ echo $?`. Every page begins in a folder with `danbooru/`, a copy
 of sample/; a page of SIGNED finds a signed release in it, and its key beside it.
 """
 
@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.mirror.transports.servers import nginx
+
 FENCE = re.compile(r"^( *)```console\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 FRESH = ("tutorial/first-release.md",)
 SIGNED = (
@@ -30,8 +32,9 @@ SIGNED = (
     "how-to/inspect-a-torrent.md",
     "how-to/announce-and-scrape.md",
     "how-to/trust-a-dataset.md",
+    "how-to/pull-a-subset.md",
 )
-PYTHON = ("how-to/query-in-python.md",)
+PYTHON = ("how-to/query-in-python.md", "how-to/use-from-python.md")
 
 
 @dataclass
@@ -167,10 +170,14 @@ def test_page_for_python(
 ) -> None:
     shutil.copytree(signed, tmp_path, dirs_exist_ok=True, copy_function=link_images)
     monkeypatch.chdir(tmp_path)
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / ".home"))
     text = (repository / "docs" / page).read_text().replace("\n```\n", "\n\n")  # a fence would belong to an answer
-    example = doctest.DocTestParser().get_doctest(text, {}, page, page, 0)
     said: list[str] = []
-    result = doctest.DocTestRunner().run(example, out=said.append)
+    with nginx(tmp_path, tmp_path / "nginx") as server:
+        text = text.replace("https://host/", f"{server.address}/")
+        example = doctest.DocTestParser().get_doctest(text, {}, page, page, 0)
+        result = doctest.DocTestRunner().run(example, out=said.append)
     assert result.attempted > 10
     assert result.failed == 0, "".join(said)
 
