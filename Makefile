@@ -22,12 +22,13 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
-demo: setup  ## build, break, mend, sign and verify a release of sample/ in demo-out/
+demo: setup  ## build, sign and verify a release of sample/ in demo-out/, then query, pull, repair and export it
 	@demo/demo.sh
 
 test: setup  ## run the tests
-	@PATH="$$PATH:/usr/sbin" .ci/system aria2c=aria2 identify=imagemagick ip=iproute2 nginx=nginx-light opentracker qbittorrent-nox rtorrent \
-		setpriv=util-linux transmission-daemon transmission-remote=transmission-cli unshare=util-linux
+	@PATH="$$PATH:/usr/sbin" .ci/system aria2c=aria2 identify=imagemagick ip=iproute2 mktorrent nginx=nginx-light opentracker \
+		qbittorrent-nox rclone rtorrent script=bsdutils setpriv=util-linux transmission-create=transmission-cli transmission-daemon \
+		transmission-remote=transmission-cli unshare=util-linux
 	@$(BIN)/python -m pytest -q
 
 soak: setup  ## the tests of torrents at full size: every kill, every round, every broken .torrent
