@@ -27,7 +27,7 @@ demo: setup  ## build, sign and verify a release of sample/ in demo-out/, then q
 
 test: setup  ## run the tests
 	@PATH="$$PATH:/usr/sbin" .ci/system aria2c=aria2 identify=imagemagick ip=iproute2 mktorrent nginx=nginx-light opentracker \
-		qbittorrent-nox rclone rtorrent script=bsdutils setpriv=util-linux transmission-create=transmission-cli transmission-daemon \
+		qbittorrent-nox rtorrent script=bsdutils setpriv=util-linux transmission-create=transmission-cli transmission-daemon \
 		transmission-remote=transmission-cli unshare=util-linux
 	@$(BIN)/python -m pytest -q
 

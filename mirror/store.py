@@ -22,9 +22,11 @@ Nothing here fetches, verifies against a release or decodes.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -45,6 +47,8 @@ from .journal import PAGE, Journal, Row
 from .lock import LOCK, Entry, Lock
 
 STATE = ".tagswarm"
+ORPHANS = 10.0
+"""Seconds in which the programs of a run that was killed have ended too."""
 JOURNAL = "journal.sqlite"
 SYNCING = 8
 """Threads that sync a batch: 500 files of 60 KB take 0.05 to 0.08 s with eight or more, 0.2 to 0.8 s with one, because
@@ -230,9 +234,19 @@ class Store:
         return changed
 
     def clear(self, folder: Path) -> None:
-        """Remove one of the folders below `.tagswarm` with all that is in it."""
+        """Remove one of the folders below `.tagswarm` with all that is in it.
+
+        A program of a run that was killed may write into it for a moment longer: it is waited for.
+        """
+        patience = time.monotonic() + ORPHANS
         with disk.failures(folder), contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(folder)
+            while True:
+                try:
+                    return shutil.rmtree(folder)
+                except OSError as failure:
+                    if failure.errno != errno.ENOTEMPTY or time.monotonic() > patience:
+                        raise
+                time.sleep(0.05)
 
     # After a kill, and where the journal was damaged.
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import multiprocessing
 import os
 import random
 import sqlite3
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -333,3 +336,23 @@ def test_an_image_and_its_original_get_into_their_places_together(tmp_path: Path
     entries = fill(tmp_path / "out", tree, form=form)
     assert [entry.original for entry in entries] == [f"originals/{Path(file.path).name}" for file in tree.files]
     check_whole(tmp_path / "out", entries)
+
+
+def test_a_folder_that_an_orphan_still_writes_to_is_waited_for(tmp_path: Path) -> None:
+    with Store(tmp_path / "out") as store:
+        folder = store.staging / "0"
+        folder.mkdir(parents=True)
+        ends = time.monotonic() + 0.5
+
+        def orphan() -> None:
+            number = 0
+            while time.monotonic() < ends:
+                number += 1
+                with contextlib.suppress(OSError):
+                    (folder / str(number)).write_bytes(b"x")
+
+        writing = threading.Thread(target=orphan)
+        writing.start()
+        store.clear(store.staging)
+        writing.join()
+        assert not store.staging.exists()
